@@ -1,0 +1,173 @@
+//! `OpenError`: why a client could not connect or a server could not bind. Adapters make it; it
+//! knows the core's nouns and nothing of this package.
+
+use std::fmt;
+use std::io;
+
+use switchboard::wire::VERSIONS;
+use switchboard::{CloseReason, Failure, Status};
+
+/// Why a connection or a server could not be opened: what a program can match on. The text says
+/// what was wrong and what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Client: nobody serves there. The socket file is missing, or was left by a server that is
+    /// gone. Start the server, or try again when it has had time to start.
+    NotRunning {
+        /// The address as it was given.
+        address: String,
+    },
+    /// Client: the server answered and refused. What to do stands in its failure.
+    Refused(Failure),
+    /// The other side has no room now: a server that takes no more clients, a full queue of
+    /// clients that wait to be accepted, or (server) a folder that another program keeps locked.
+    /// Try again later.
+    Busy(String),
+    /// Client: this program is too old for the server. Update this program.
+    TooOld {
+        /// The versions that the other side speaks, all newer than ours.
+        theirs: Vec<u16>,
+    },
+    /// Client: this program is too new for the server. Update the server, or restart it if it has
+    /// been updated since it started.
+    TooNew {
+        /// The versions that the other side speaks, all older than ours.
+        theirs: Vec<u16>,
+    },
+    /// The operating system or this package does not allow it: a socket file of another user, or
+    /// a folder in which others could replace it. Choose another place, or run as the right user.
+    NotPermitted(String),
+    /// Server: another one serves there and was left alone. Stop it, or use it.
+    InUse {
+        /// The address as it was given.
+        address: String,
+    },
+    /// The address cannot be used, whoever runs: misspelled, too long, a missing folder, or a file
+    /// that is no socket. Correct the address.
+    BadAddress(String),
+    /// Client: the connection ended before the handshake was complete, for a reason that has no
+    /// name of its own here: a time-out, a peer that speaks something else, a lost stream.
+    Closed(CloseReason),
+    /// The operating system failed in another way.
+    Io(io::Error),
+}
+
+impl OpenError {
+    /// An error of the operating system, with what was being done when it came.
+    #[cfg(unix)]
+    pub(crate) fn io(doing: impl fmt::Display, error: impl Into<io::Error>) -> Self {
+        let error = error.into();
+        Self::Io(io::Error::new(error.kind(), format!("{doing}: {error}")))
+    }
+
+    /// No version in common: who has to update?
+    fn versions(theirs: Vec<u16>) -> Self {
+        let newest = VERSIONS.iter().max();
+        let oldest = VERSIONS.iter().min();
+        if theirs.is_empty() {
+            Self::Closed(CloseReason::Versions { theirs })
+        } else if theirs.iter().min() > newest {
+            Self::TooOld { theirs }
+        } else if theirs.iter().max() < oldest {
+            Self::TooNew { theirs }
+        } else {
+            Self::Closed(CloseReason::Versions { theirs })
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRunning { address } => {
+                write!(f, "nobody serves {address}; start the server, or check the address")
+            }
+            Self::Refused(failure) => write!(f, "the server refused: {failure}"),
+            Self::Busy(what) => write!(f, "{what}; try again later"),
+            Self::TooOld { theirs } => write!(
+                f,
+                "this program is too old: it speaks protocol versions {VERSIONS:?}, the other side \
+                 {theirs:?}; update this program"
+            ),
+            Self::TooNew { theirs } => write!(
+                f,
+                "the other side is too old: it speaks protocol versions {theirs:?}, this program \
+                 {VERSIONS:?}; update it, or restart it if it has been updated"
+            ),
+            Self::InUse { address } => {
+                write!(f, "another server serves {address}; stop it, or use it")
+            }
+            Self::NotPermitted(what) | Self::BadAddress(what) => f.write_str(what),
+            Self::Closed(reason) => write!(f, "{reason}"),
+            Self::Io(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<CloseReason> for OpenError {
+    fn from(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::Refused { failure, .. }
+                if failure.status == Status::RESOURCE_EXHAUSTED =>
+            {
+                Self::Busy(format!("the server refused: {failure}"))
+            }
+            CloseReason::Refused { failure, .. } => Self::Refused(failure),
+            CloseReason::Versions { theirs } => Self::versions(theirs),
+            other => Self::Closed(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: Status) -> CloseReason {
+        CloseReason::Refused {
+            failure: Failure::new(status, "no"),
+            versions: vec![1],
+            reconnect_after: None,
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_lack_of_room() {
+        let error = OpenError::from(refused(Status::PERMISSION_DENIED));
+        assert!(matches!(error, OpenError::Refused(failure) if failure.message == "no"));
+        let error = OpenError::from(refused(Status::RESOURCE_EXHAUSTED));
+        assert!(matches!(error, OpenError::Busy(_)));
+    }
+
+    #[test]
+    fn versions_say_who_is_too_old() {
+        let newest = *VERSIONS.iter().max().unwrap();
+        let of = |theirs: &[u16]| OpenError::from(CloseReason::Versions { theirs: theirs.into() });
+        assert!(matches!(of(&[newest + 1, newest + 2]), OpenError::TooOld { .. }));
+        assert!(matches!(of(&[0]), OpenError::TooNew { .. }));
+        assert!(matches!(of(&[]), OpenError::Closed(_)));
+        assert!(matches!(of(&[0, newest + 1]), OpenError::Closed(_)));
+    }
+
+    #[test]
+    fn what_has_no_name_here_keeps_its_own() {
+        let error = OpenError::from(CloseReason::Lost);
+        assert!(matches!(error, OpenError::Closed(CloseReason::Lost)));
+    }
+}

@@ -1,0 +1,171 @@
+//! The open calls of a connection, both ways (`docs/protocol.md` section 4). Called by the connection
+//! only; knows no frames.
+//!
+//! A side's ids ascend in the order sent, so that each table is a ring that is sorted by nature: a
+//! new call goes to the back, a search halves, and the usual end is at the front.
+
+use alloc::collections::VecDeque;
+
+use super::outbox::Position;
+use crate::error::ProtocolError;
+use crate::id::CallId;
+use crate::instant::Instant;
+use crate::status::Status;
+
+/// Rows in the order of their ids.
+#[derive(Debug)]
+pub(crate) struct Table<R> {
+    rows: VecDeque<(CallId, R)>,
+    /// At or before the earliest deadline of all rows; found anew when it has passed.
+    earliest: Option<Instant>,
+}
+
+impl<R> Default for Table<R> {
+    fn default() -> Self {
+        Self { rows: VecDeque::new(), earliest: None }
+    }
+}
+
+/// A row that may have a deadline.
+pub(crate) trait Due {
+    /// `None` once nothing happens when it passes.
+    fn due(&self) -> Option<Instant>;
+}
+
+impl<R: Due> Table<R> {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Adds a row whose id is above all that were ever added.
+    pub(crate) fn insert(&mut self, id: CallId, row: R) {
+        if let Some(due) = row.due() {
+            self.earliest = Some(self.earliest.map_or(due, |earliest| earliest.min(due)));
+        }
+        self.rows.push_back((id, row));
+    }
+
+    fn find(&self, id: CallId) -> Option<usize> {
+        if self.rows.front().is_some_and(|(front, _)| *front == id) {
+            return Some(0);
+        }
+        self.rows.binary_search_by_key(&id, |(id, _)| *id).ok()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: CallId) -> Option<&mut R> {
+        let index = self.find(id)?;
+        self.rows.get_mut(index).map(|(_, row)| row)
+    }
+
+    pub(crate) fn remove(&mut self, id: CallId) -> Option<R> {
+        let (_, row) = self.rows.remove(self.find(id)?)?;
+        if self.rows.is_empty() {
+            self.earliest = None;
+        }
+        Some(row)
+    }
+
+    pub(crate) fn pop_front(&mut self) -> Option<(CallId, R)> {
+        self.rows.pop_front()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The next deadline: maybe early, never late.
+    pub(crate) const fn earliest(&self) -> Option<Instant> {
+        self.earliest
+    }
+
+    /// The first call whose deadline has passed; `None` also makes `earliest` exact again.
+    pub(crate) fn overdue(&mut self, now: Instant) -> Option<CallId> {
+        if self.earliest? > now {
+            return None;
+        }
+        let passed = self.rows.iter().find(|(_, row)| row.due().is_some_and(|due| due <= now));
+        let passed = passed.map(|(id, _)| *id);
+        if passed.is_none() {
+            self.earliest = self.rows.iter().filter_map(|(_, row)| row.due()).min();
+        }
+        passed
+    }
+}
+
+/// A call that this side made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// What the application gave with it.
+    pub(crate) token: u64,
+    pub(crate) due: Option<Instant>,
+    /// Where its request stands in the outbox.
+    pub(crate) request: Position,
+    /// Its user has been told how it ended; only the peer's answer is still to come.
+    pub(crate) settled: bool,
+}
+
+impl Due for Made {
+    fn due(&self) -> Option<Instant> {
+        self.due.filter(|_| !self.settled)
+    }
+}
+
+/// A call that this side serves.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) due: Option<Instant>,
+    /// Whether its caller takes items, so that it may grant credit.
+    pub(crate) takes_items: bool,
+    /// Its caller no longer waits; with this status it is answered.
+    pub(crate) stopped: Option<Status>,
+}
+
+impl Due for Served {
+    fn due(&self) -> Option<Instant> {
+        self.due.filter(|_| self.stopped.is_none())
+    }
+}
+
+/// Which ids a side may use, and which it has used.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    next: u64,
+}
+
+impl Ids {
+    /// The client's ids are odd, the server's even.
+    pub(crate) const fn of_client(client: bool) -> Self {
+        Self { next: if client { 1 } else { 2 } }
+    }
+
+    /// The id that [`take`](Self::take) would give.
+    pub(crate) const fn peek(&self) -> Option<CallId> {
+        CallId::new(self.next)
+    }
+
+    pub(crate) const fn take(&mut self) {
+        self.next += 2;
+    }
+
+    /// Takes note of an id that the peer uses for a new call.
+    pub(crate) const fn open(&mut self, id: CallId) -> Result<(), ProtocolError> {
+        if !self.owns(id) || id.number() < self.next {
+            return Err(ProtocolError::BadCallId);
+        }
+        self.next = id.number() + 2;
+        Ok(())
+    }
+
+    pub(crate) const fn owns(&self, id: CallId) -> bool {
+        id.number() % 2 == self.next % 2
+    }
+
+    /// Whether a call with this id was ever opened.
+    pub(crate) const fn was_opened(&self, id: CallId) -> bool {
+        self.owns(id) && id.number() < self.next
+    }
+}

@@ -1,0 +1,219 @@
+//! What the application commands on an open connection (`docs/protocol.md` sections 4 and 5). Part of
+//! the connection.
+
+use super::calls::Made;
+use super::outbox::{Counted, TooLarge};
+use super::phase::Phase;
+use super::{Connection, cut, whole_milliseconds};
+use crate::config::Options;
+use crate::error::{CallError, Fate, Rejected};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::id::CallId;
+use crate::instant::Instant;
+use crate::payload::Payload;
+use crate::status::Status;
+use crate::wire::{Frame, HeaderMap, LONGEST_CHANNEL};
+
+/// Pings of a side that may be unanswered (section 3).
+pub(super) const MOST_PINGS: usize = 16;
+
+impl Connection {
+    /// Sends a one-way message: at most once, in order with everything else that is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], and nothing was queued: `NotReady`, `Closed`, `Full`, `TooLarge`, `BadChannel`,
+    /// `BadHeaders`.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        channel: &str,
+        payload: &Payload,
+        options: &Options,
+    ) -> Result<(), Rejected> {
+        self.may_send(channel)?;
+        let headers = options.headers.as_map();
+        let frame = Frame::Message { channel, headers, payload: &[] };
+        self.push(now, &frame, Some(payload), Counted::No).map_err(|_| Rejected::TooLarge)?;
+        Ok(())
+    }
+
+    /// Makes a call. `token` comes back with its [`Event::Answer`], which comes exactly once.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`], and nothing was queued: `NotReady`, `Closed`, `Full`, `Busy`, `TooLarge`,
+    /// `BadChannel`, `BadHeaders`, `IdsExhausted`.
+    pub fn request(
+        &mut self,
+        now: Instant,
+        channel: &str,
+        payload: &Payload,
+        options: &Options,
+        token: u64,
+    ) -> Result<CallId, Rejected> {
+        self.may_send(channel)?;
+        if self.made.len() >= self.peer_max_calls as usize {
+            return Err(Rejected::Busy);
+        }
+        let id = self.our_ids.peek().ok_or(Rejected::IdsExhausted)?;
+        let left = options.time_left(&self.config);
+        let deadline = left.map(whole_milliseconds);
+        let headers = HeaderMap { deadline, ..options.headers.as_map() };
+        if !headers.is_within_limits() {
+            return Err(Rejected::BadHeaders);
+        }
+        let frame = Frame::Request { id, channel, headers, payload: &[] };
+        let request =
+            self.push(now, &frame, Some(payload), Counted::No).map_err(|_| Rejected::TooLarge)?;
+        self.our_ids.take();
+        let due = left.map(|left| now + left);
+        self.made.insert(id, Made { token, due, request, settled: false });
+        Ok(id)
+    }
+
+    /// Answers a call of the peer. A call that was cancelled, or whose deadline passed, is answered
+    /// with that instead. An answer that is longer than the peer takes becomes a failure
+    /// [`Status::RESOURCE_EXHAUSTED`]; of a failure that is too long the data is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownCall`] if it has been answered or the connection has ended: harmless, as
+    /// nobody waits for the answer any more.
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        answer: Result<&Payload, &Failure>,
+    ) -> Result<(), Rejected> {
+        let served = self.served.remove(call).ok_or(Rejected::UnknownCall)?;
+        match (served.stopped, answer) {
+            (Some(status), _) => self.answer_failure(now, call, status, stopped_text(status)),
+            (None, Ok(payload)) => {
+                let frame = Frame::Response { id: call, payload: &[] };
+                if self.push(now, &frame, Some(payload), Counted::Answer).is_err() {
+                    let text = "the answer is larger than the caller takes in one frame";
+                    self.answer_failure(now, call, Status::RESOURCE_EXHAUSTED, text);
+                }
+            }
+            (None, Err(failure)) => {
+                let reason = cut(&failure.message);
+                let error = failure.status;
+                let frame = Frame::Failure { id: call, error, reason, payload: &[] };
+                if self.push(now, &frame, Some(&failure.data), Counted::Answer).is_err() {
+                    self.answer_failure(now, call, error, reason);
+                }
+            }
+        }
+        self.finish_if_done(now);
+        Ok(())
+    }
+
+    /// Answers with a failure of the protocol's own, which is always short enough.
+    pub(super) fn answer_failure(&mut self, now: Instant, id: CallId, error: Status, reason: &str) {
+        let frame = Frame::Failure { id, error, reason, payload: &[] };
+        let queued = self.push(now, &frame, Some(&Payload::null()), Counted::Answer);
+        debug_assert!(queued.is_ok(), "a short failure fits the least max-frame");
+    }
+
+    /// Gives up a call of this side. Its [`Event::Answer`] comes at once, with
+    /// [`CallError::Cancelled`]; the peer is told, unless nothing of the call was written: then it
+    /// never hears of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownCall`] if it has ended already.
+    pub fn cancel(&mut self, now: Instant, call: CallId) -> Result<(), Rejected> {
+        self.give_up(now, call, CallError::Cancelled)
+    }
+
+    /// Ends a call for its user, whatever the peer does.
+    pub(super) fn give_up(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        error: fn(Fate) -> CallError,
+    ) -> Result<(), Rejected> {
+        let made = self.made.get_mut(call).filter(|made| !made.settled);
+        let made = made.ok_or(Rejected::UnknownCall)?;
+        let (token, request) = (made.token, made.request);
+        let fate = if self.outbox.is_unsent(request) {
+            self.made.remove(call);
+            self.outbox.remove(request);
+            Fate::NeverSent
+        } else {
+            made.settled = true;
+            // A cancel is too short to be too large.
+            let _ = self.push(now, &Frame::Cancel { id: call }, None, Counted::No);
+            Fate::MayHaveRun
+        };
+        self.events.push_back(Event::Answer { call, token, outcome: Err(error(fate)) });
+        self.note_unsent(now);
+        self.finish_if_done(now);
+        Ok(())
+    }
+
+    /// Asks the peer for a sign of life: [`Event::Pong`] comes with `token`.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::NotReady`], [`Rejected::Closed`], or [`Rejected::TooManyPings`] if 16 are
+    /// unanswered.
+    pub fn ping(&mut self, now: Instant, token: u32) -> Result<(), Rejected> {
+        self.may_speak()?;
+        if self.pings.len() >= MOST_PINGS {
+            return Err(Rejected::TooManyPings);
+        }
+        self.push(now, &Frame::Ping { token }, None, Counted::No)
+            .map_err(|_| Rejected::TooLarge)?;
+        self.pings.push_back((token, now));
+        Ok(())
+    }
+
+    /// Whether a new message or call may be queued.
+    fn may_send(&self, channel: &str) -> Result<(), Rejected> {
+        self.may_speak()?;
+        if channel.is_empty() || channel.len() > LONGEST_CHANNEL {
+            return Err(Rejected::BadChannel);
+        }
+        if self.outbox.unsent() >= self.config.max_unsent as u64 {
+            return Err(Rejected::Full);
+        }
+        Ok(())
+    }
+
+    const fn may_speak(&self) -> Result<(), Rejected> {
+        match self.phase {
+            Phase::Open if !self.outbox.is_severed() => Ok(()),
+            Phase::Greeting { .. } | Phase::Deciding { .. } => Err(Rejected::NotReady),
+            _ => Err(Rejected::Closed),
+        }
+    }
+
+    /// Queues a frame for an open connection.
+    pub(super) fn push(
+        &mut self,
+        now: Instant,
+        frame: &Frame<'_>,
+        payload: Option<&Payload>,
+        counted: Counted,
+    ) -> Result<super::outbox::Position, TooLarge> {
+        let position = self.outbox.push(frame, payload, self.peer_max_frame, counted)?;
+        self.note_unsent(now);
+        Ok(position)
+    }
+}
+
+/// Whether the bytes of a frame's channel are a channel's name (section 5).
+pub(super) fn is_channel(text: &str) -> bool {
+    (1..=LONGEST_CHANNEL).contains(&text.len())
+}
+
+/// What a caller that no longer waits is told.
+const fn stopped_text(status: Status) -> &'static str {
+    match status {
+        Status::DEADLINE_EXCEEDED => "the deadline passed before the handler ended",
+        _ => "cancelled",
+    }
+}

@@ -1,0 +1,240 @@
+//! `Connection`: the state machine of one link, without IO (`docs/protocol.md` sections 3, 4, 7, 8).
+//! Called by the pump, or by hand; knows the wire, payloads and the small nouns, no socket, clock or
+//! thread.
+
+mod calls;
+mod closing;
+mod commands;
+mod handshake;
+mod outbox;
+mod phase;
+mod receive;
+mod strikes;
+mod timers;
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use calls::{Ids, Made, Served, Table};
+use outbox::Outbox;
+use phase::Phase;
+use strikes::Strikes;
+
+use crate::config::{Config, LONGEST};
+use crate::error::Rejected;
+use crate::event::Event;
+use crate::id::ConnectionId;
+use crate::instant::Instant;
+use crate::wire::{Decoder, LEAST_MAX_FRAME};
+pub use handshake::{Hello, Welcome};
+
+/// Which side of the handshake a connection is; afterwards both may do the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Client,
+    Server,
+}
+
+/// One link between two programs, as a state machine: bytes, time and commands go in; bytes, events
+/// and a deadline come out. Every function returns at once.
+///
+/// - **Inputs**: [`handle_input`](Self::handle_input), [`handle_end`](Self::handle_end),
+///   [`handle_write_error`](Self::handle_write_error), [`handle_timeout`](Self::handle_timeout),
+///   [`wrote`](Self::wrote).
+/// - **Commands**: [`accept`](Self::accept), [`refuse`](Self::refuse), [`send`](Self::send),
+///   [`request`](Self::request), [`respond`](Self::respond), [`cancel`](Self::cancel),
+///   [`ping`](Self::ping), [`close`](Self::close), [`abort`](Self::abort).
+/// - **Outputs**: [`poll_event`](Self::poll_event), [`poll_shut`](Self::poll_shut),
+///   [`poll_timeout`](Self::poll_timeout), [`chunks`](Self::chunks).
+///
+/// Outputs may be polled in any order and any number of times; leaving one out delays, never
+/// corrupts. A [`Pump`](crate::Pump) does all of it in the right order with a buffer of its own, and
+/// is what most drivers want.
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    role: Role,
+    phase: Phase,
+    /// Server: its own choice. Client: learned from `welcome`.
+    id: Option<ConnectionId>,
+    peer_max_frame: u32,
+    peer_max_calls: u32,
+    outbox: Outbox,
+    /// What happened here and was not polled yet.
+    events: VecDeque<Event>,
+    closed_told: bool,
+    our_ids: Ids,
+    their_ids: Ids,
+    made: Table<Made>,
+    served: Table<Served>,
+    /// Pings that the peer has not answered: the application's token and when it was sent.
+    pings: VecDeque<(u32, Instant)>,
+    strikes: Strikes,
+    /// When something must have been written, while something waits.
+    write_until: Option<Instant>,
+    /// The write half has failed: until when last words of the peer are awaited.
+    severed_until: Option<Instant>,
+}
+
+impl Connection {
+    /// The client's side. Queues `hello`.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::TooLarge`] if the hello takes more than 16 KiB or its scope more than 255 bytes.
+    pub fn client(config: Arc<Config>, hello: &Hello, now: Instant) -> Result<Self, Rejected> {
+        let mut connection = Self::new(config, Role::Client, None, now);
+        connection.send_hello(hello)?;
+        connection.note_unsent(now);
+        Ok(connection)
+    }
+
+    /// The server's side; waits for `hello`. `id` is told to the client and must be unique for the
+    /// life of the server's process.
+    #[must_use]
+    pub fn server(config: Arc<Config>, id: ConnectionId, now: Instant) -> Self {
+        Self::new(config, Role::Server, Some(id), now)
+    }
+
+    fn new(config: Arc<Config>, role: Role, id: Option<ConnectionId>, now: Instant) -> Self {
+        let until = now + config.handshake_timeout.min(LONGEST);
+        Self {
+            config,
+            role,
+            phase: Phase::Greeting { until },
+            id,
+            peer_max_frame: LEAST_MAX_FRAME,
+            peer_max_calls: 0,
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            closed_told: false,
+            our_ids: Ids::of_client(role == Role::Client),
+            their_ids: Ids::of_client(role == Role::Server),
+            made: Table::default(),
+            served: Table::default(),
+            pings: VecDeque::new(),
+            strikes: Strikes::default(),
+            write_until: None,
+            severed_until: None,
+        }
+    }
+
+    /// The limits that it was made with.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Its number at the server; a client learns it with [`Event::Welcome`].
+    #[must_use]
+    pub const fn id(&self) -> Option<ConnectionId> {
+        self.id
+    }
+
+    /// Whether calls and messages may be sent.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open) && !self.outbox.is_severed()
+    }
+
+    /// Whether bytes of the peer are still wanted.
+    #[must_use]
+    pub const fn wants_input(&self) -> bool {
+        !matches!(self.phase, Phase::Closed(_))
+    }
+
+    /// How many bytes wait to be written.
+    #[must_use]
+    pub const fn unsent(&self) -> u64 {
+        self.outbox.unsent()
+    }
+
+    /// Lends what is to be written next, as slices in order, for a vectored write; how many it lent.
+    /// Then say with [`wrote`](Self::wrote) how far the write came.
+    pub fn chunks<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        self.outbox.chunks(out)
+    }
+
+    /// Takes note that so many bytes of [`chunks`](Self::chunks) were written, from the front.
+    pub fn wrote(&mut self, now: Instant, bytes: usize) {
+        self.outbox.wrote(bytes);
+        self.write_until = None;
+        self.note_unsent(now);
+        self.finish_if_done(now);
+    }
+
+    /// What happened next, if anything did. [`Event::Closed`] comes exactly once and last.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let reason = self.phase.ended()?.clone();
+        if let Some(event) = self.settle_next(&reason) {
+            return Some(event);
+        }
+        if self.closed_told {
+            return None;
+        }
+        self.closed_told = true;
+        Some(Event::Closed(reason))
+    }
+
+    /// Takes at most one frame of the peer's bytes, unless an event waits to be polled; whether it
+    /// did anything. Call it until it did not, polling events in between.
+    ///
+    /// Implements sections 1 to 4 and 7 of `docs/protocol.md`.
+    pub fn handle_input(&mut self, now: Instant, input: &mut Decoder) -> bool {
+        if !self.events.is_empty() {
+            return false;
+        }
+        let progress = match self.phase {
+            Phase::Greeting { .. } => self.greet(now, input),
+            Phase::Deciding { .. } if input.buffered() > 0 => {
+                self.fail(now, crate::error::ProtocolError::UnexpectedFrame);
+                true
+            }
+            Phase::Deciding { .. } => false,
+            Phase::Open | Phase::Closing { .. } => self.receive(now, input),
+            Phase::Ending { .. } | Phase::Closed(_) => {
+                input.clear();
+                false
+            }
+        };
+        self.note_unsent(now);
+        progress
+    }
+
+    /// Starts the clock of [`Config::write_stall`] if something waits and it does not run.
+    fn note_unsent(&mut self, now: Instant) {
+        if self.outbox.is_empty() {
+            self.write_until = None;
+        } else if self.write_until.is_none() {
+            self.write_until = Some(now + self.config.write_stall.min(LONGEST));
+        }
+    }
+}
+
+/// As much of a text for people as is sent: at most 1,024 bytes (section 6).
+fn cut(text: &str) -> &str {
+    const MOST: usize = 1024;
+    if text.len() <= MOST {
+        return text;
+    }
+    let end = (0..=MOST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    &text[..end]
+}
+
+/// Whole milliseconds, rounded up, as `reconnect-after-ms` and deadlines travel.
+fn whole_milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+fn milliseconds(time: Option<Duration>) -> Option<u64> {
+    time.map(|time| whole_milliseconds(time.min(LONGEST)))
+}
+
+/// A duration that a peer names, cut at 24 hours.
+fn duration(ms: u64) -> Duration {
+    Duration::from_millis(ms).min(LONGEST)
+}

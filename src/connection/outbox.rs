@@ -1,0 +1,275 @@
+//! `Outbox`: the frames that wait to be written, in order (`docs/protocol.md` section 4, "Order").
+//! Called by the connection only; knows frames and payloads, not why they are sent.
+//!
+//! Heads and small payloads are encoded into one buffer at once; a large payload is shared, not
+//! copied. Positions count every byte that was ever queued, so that "has it been written?" is one
+//! comparison.
+
+use alloc::collections::VecDeque;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::payload::Payload;
+use crate::wire::Frame;
+
+/// A payload up to this size is copied behind its head: cheaper than a slice of its own in `writev`.
+const COPIED: usize = 4096;
+/// A larger buffer is given back as soon as it is empty.
+const KEPT: usize = 64 * 1024;
+
+/// A run of bytes to write.
+#[derive(Debug)]
+enum Part {
+    /// So many bytes of the buffer.
+    Buffered(usize),
+    /// A large payload.
+    Shared(Bytes),
+    /// So many bytes of the buffer that are not written after all.
+    DroppedBuffered(usize),
+    /// A large payload of so many bytes, likewise.
+    DroppedShared(usize),
+}
+
+impl Part {
+    const fn len(&self) -> usize {
+        match self {
+            Self::Buffered(len) | Self::DroppedBuffered(len) | Self::DroppedShared(len) => *len,
+            Self::Shared(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// Where a frame stands among all that was ever queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
+/// What has to be counted until it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    Answer,
+    Pong,
+    No,
+}
+
+/// A frame is longer than the peer takes; nothing was queued.
+#[derive(Debug)]
+pub(crate) struct TooLarge;
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    buffer: BytesMut,
+    parts: VecDeque<Part>,
+    /// The end of each frame that is not wholly written, in order.
+    frames: VecDeque<(u64, Counted)>,
+    /// The end of the last frame that is wholly written.
+    finished: u64,
+    /// All bytes before this position are written or dropped.
+    written: u64,
+    queued: u64,
+    answers: usize,
+    pongs: usize,
+    /// Nothing from this position on was written when everything unsent was taken back.
+    taken_back: Option<u64>,
+    severed: bool,
+}
+
+impl Outbox {
+    /// Queues a frame with its payload, or nothing once the outbox is severed.
+    pub(crate) fn push(
+        &mut self,
+        frame: &Frame<'_>,
+        payload: Option<&Payload>,
+        max_frame: u32,
+        counted: Counted,
+    ) -> Result<Position, TooLarge> {
+        let body = payload.map_or(&[][..], Payload::as_cbor);
+        let start = self.buffer.len();
+        let length = frame.encode_head(&mut self.buffer, body.len());
+        if length > max_frame as usize || self.severed {
+            self.buffer.truncate(start);
+            let at = Position { start: self.queued, end: self.queued };
+            return if self.severed { Ok(at) } else { Err(TooLarge) };
+        }
+        let shared = payload.filter(|_| body.len() > COPIED);
+        if shared.is_none() {
+            self.buffer.put_slice(body);
+        }
+        let buffered = self.buffer.len() - start;
+        match self.parts.back_mut() {
+            Some(Part::Buffered(len)) => *len += buffered,
+            _ => self.parts.push_back(Part::Buffered(buffered)),
+        }
+        if let Some(payload) = shared {
+            self.parts.push_back(Part::Shared(payload.clone().into_cbor()));
+        }
+        let at = Position { start: self.queued, end: self.queued + length as u64 + 4 };
+        self.queued = at.end;
+        self.frames.push_back((at.end, counted));
+        if let Some(counter) = self.counter(counted) {
+            *counter += 1;
+        }
+        Ok(at)
+    }
+
+    const fn counter(&mut self, counted: Counted) -> Option<&mut usize> {
+        match counted {
+            Counted::Answer => Some(&mut self.answers),
+            Counted::Pong => Some(&mut self.pongs),
+            Counted::No => None,
+        }
+    }
+
+    /// How many answers are not wholly written.
+    pub(crate) const fn answers(&self) -> usize {
+        self.answers
+    }
+
+    /// How many pongs are not wholly written.
+    pub(crate) const fn pongs(&self) -> usize {
+        self.pongs
+    }
+
+    /// How many bytes wait.
+    pub(crate) const fn unsent(&self) -> u64 {
+        self.queued - self.written
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.unsent() == 0
+    }
+
+    /// Whether not a byte of what was queued there has been written.
+    pub(crate) fn is_unsent(&self, position: Position) -> bool {
+        position.start >= self.taken_back.unwrap_or(self.written)
+    }
+
+    /// Lends what is to be written next, as slices in order; how many it lent.
+    pub(crate) fn chunks<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        let mut rest = &self.buffer[..];
+        let mut lent = 0;
+        for part in &self.parts {
+            if lent == out.len() {
+                break;
+            }
+            let slice = match part {
+                Part::Buffered(len) | Part::DroppedBuffered(len) => {
+                    let (slice, behind) = rest.split_at(*len);
+                    rest = behind;
+                    slice
+                }
+                Part::Shared(bytes) => &bytes[..],
+                Part::DroppedShared(_) => continue,
+            };
+            if !matches!(part, Part::DroppedBuffered(_)) {
+                out[lent] = slice;
+                lent += 1;
+            }
+        }
+        lent
+    }
+
+    /// Takes note that so many bytes have been written.
+    pub(crate) fn wrote(&mut self, mut bytes: usize) {
+        while let Some(part) = self.parts.front_mut() {
+            let taken = match part {
+                Part::Buffered(len) => {
+                    let taken = bytes.min(*len);
+                    *len -= taken;
+                    self.buffer.advance(taken);
+                    bytes -= taken;
+                    taken
+                }
+                Part::Shared(payload) => {
+                    let taken = bytes.min(payload.len());
+                    payload.advance(taken);
+                    bytes -= taken;
+                    taken
+                }
+                Part::DroppedBuffered(len) => {
+                    self.buffer.advance(*len);
+                    core::mem::take(len)
+                }
+                Part::DroppedShared(len) => core::mem::take(len),
+            };
+            self.written += taken as u64;
+            if part.len() > 0 {
+                break;
+            }
+            self.parts.pop_front();
+        }
+        while let Some(&(end, counted)) =
+            self.frames.front().filter(|(end, _)| *end <= self.written)
+        {
+            self.frames.pop_front();
+            self.finished = end;
+            if let Some(counter) = self.counter(counted) {
+                *counter -= 1;
+            }
+        }
+        if self.is_empty() && self.buffer.capacity() > KEPT {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Takes a frame back of which nothing has been written.
+    pub(crate) fn remove(&mut self, position: Position) {
+        let mut at = self.written;
+        let mut parts = VecDeque::with_capacity(self.parts.len() + 2);
+        for part in self.parts.drain(..) {
+            let (start, end) = (at, at + part.len() as u64);
+            at = end;
+            if end <= position.start || start >= position.end {
+                parts.push_back(part);
+                continue;
+            }
+            match part {
+                Part::Shared(bytes) => parts.push_back(Part::DroppedShared(bytes.len())),
+                Part::Buffered(_) => {
+                    let before = position.start.saturating_sub(start) as usize;
+                    let behind = end.saturating_sub(position.end) as usize;
+                    let dropped = (end - start) as usize - before - behind;
+                    let split = [
+                        Part::Buffered(before),
+                        Part::DroppedBuffered(dropped),
+                        Part::Buffered(behind),
+                    ];
+                    parts.extend(split.into_iter().filter(|part| part.len() > 0));
+                }
+                dropped => parts.push_back(dropped),
+            }
+        }
+        self.parts = parts;
+        self.wrote(0);
+    }
+
+    /// Takes back every frame of which nothing has been written.
+    pub(crate) fn remove_unsent(&mut self) {
+        let kept = match self.frames.front() {
+            Some(&(end, _)) if self.written > self.finished => end,
+            _ => self.written,
+        };
+        self.taken_back.get_or_insert(kept);
+        if kept < self.queued {
+            self.remove(Position { start: kept, end: self.queued });
+        }
+    }
+
+    /// Nothing can be written any more: drops what waits, now and later.
+    pub(crate) fn sever(&mut self) {
+        let written = self.written;
+        *self = Self {
+            written,
+            queued: written,
+            finished: written,
+            taken_back: Some(self.taken_back.unwrap_or(written)),
+            severed: true,
+            ..Self::default()
+        };
+    }
+
+    pub(crate) const fn is_severed(&self) -> bool {
+        self.severed
+    }
+}

@@ -1,0 +1,265 @@
+//! What each frame of the peer does on an open connection (`docs/protocol.md` sections 4 and 9). Part
+//! of the connection; one function a frame kind where there is anything to decide.
+
+use super::calls::Served;
+use super::commands::{MOST_PINGS, is_channel};
+use super::outbox::Counted;
+use super::phase::Phase;
+use super::{Connection, duration};
+use crate::error::{CallError, ProtocolError};
+use crate::event::{Event, Received};
+use crate::failure::Failure;
+use crate::id::CallId;
+use crate::instant::Instant;
+use crate::payload::Payload;
+use crate::status::Status;
+use crate::wire::{Decoder, Frame, HeaderMap};
+
+/// Bits of header 1 (section 4).
+const CALLER_SENDS: u64 = 1;
+const CALLER_TAKES: u64 = 2;
+
+/// What is left to do once the borrowed frame is let go.
+pub(super) enum Then {
+    /// Drop the frame.
+    Skip,
+    /// Keep its end as a message.
+    Message(usize, Received),
+    /// Keep its end as the arguments of a call.
+    Request(usize, Received, CallId),
+    /// Keep its payload as the answer to a call.
+    Answer(usize, CallId, Result<(), Failure>),
+}
+
+impl Connection {
+    /// Takes the next frame; whether there was one.
+    pub(super) fn receive(&mut self, now: Instant, input: &mut Decoder) -> bool {
+        input.set_max_frame(self.config.max_frame.max(crate::wire::LEAST_MAX_FRAME));
+        let handled = match input.peek() {
+            Ok(None) => return false,
+            Ok(Some(bytes)) => Frame::decode(bytes).and_then(|frame| self.frame(now, bytes, frame)),
+            Err(error) => Err(error),
+        };
+        match handled {
+            Ok(Then::Skip) => input.skip(),
+            Ok(Then::Message(length, layout)) => {
+                let message = layout.with_bytes(input.take_tail(length));
+                self.events.push_back(Event::Message(message));
+            }
+            Ok(Then::Request(length, layout, call)) => {
+                let request = layout.with_bytes(input.take_tail(length));
+                let deadline = self.served.get_mut(call).and_then(|served| served.due);
+                self.events.push_back(Event::Request { call, deadline, request });
+            }
+            Ok(Then::Answer(length, call, outcome)) => {
+                let payload = Payload::from_peer(input.take_tail(length));
+                self.answered(now, call, outcome, payload);
+            }
+            Err(error) => self.fail(now, error),
+        }
+        true
+    }
+
+    fn frame(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        frame: Frame<'_>,
+    ) -> Result<Then, ProtocolError> {
+        match frame {
+            Frame::Hello { .. } | Frame::Welcome { .. } | Frame::Reject { .. } => {
+                Err(ProtocolError::UnexpectedFrame)
+            }
+            Frame::Goodbye { error, reason, reconnect_after_ms } => {
+                self.goodbye(now, error, reason, reconnect_after_ms.map(duration))
+            }
+            Frame::Ping { token } => self.pinged(now, token),
+            Frame::Pong { token } => self.ponged(now, token),
+            Frame::Message { channel, headers, payload } => {
+                self.message(now, bytes, channel, &headers, payload)
+            }
+            Frame::Request { id, channel, headers, payload } => {
+                let opened = self.opened(now, id, channel, &headers)?;
+                let (layout, kept) = Received::layout(bytes, channel, &headers, payload);
+                Ok(if opened { Then::Request(kept, layout, id) } else { Then::Skip })
+            }
+            Frame::Response { id, payload } => {
+                self.check_answer(id)?;
+                Ok(Then::Answer(payload.len(), id, Ok(())))
+            }
+            Frame::Failure { id, error, reason, payload } => {
+                self.check_answer(id)?;
+                let failure = Failure::new(error, super::cut(reason));
+                Ok(Then::Answer(payload.len(), id, Err(failure)))
+            }
+            Frame::Item { id, .. } | Frame::End { id } => self.streamed(id, false),
+            Frame::Credit { id, .. } => self.streamed(id, true),
+            Frame::Cancel { id } => self.cancelled(id),
+            Frame::Subscribe { id, .. }
+            | Frame::Unsubscribe { id, .. }
+            | Frame::Publish { id: Some(id), .. } => {
+                self.open_id(id)?;
+                self.refuse_call(now, id, Status::UNIMPLEMENTED, "no topics here")
+            }
+            Frame::Publish { id: None, .. } if !self.peer_has_closed() => Ok(Then::Skip),
+            Frame::Publish { .. } | Frame::Delivery { .. } | Frame::Lagged { .. } => {
+                Err(ProtocolError::UnexpectedFrame)
+            }
+            Frame::Extension { .. } => Ok(Then::Skip),
+        }
+    }
+
+    /// Whether the peer has said `goodbye`: it opens and sends nothing new.
+    const fn peer_has_closed(&self) -> bool {
+        matches!(&self.phase, Phase::Closing { closing, .. } if closing.peer_said())
+    }
+
+    fn pinged(&mut self, now: Instant, token: u32) -> Result<Then, ProtocolError> {
+        if self.outbox.pongs() >= MOST_PINGS {
+            return Err(ProtocolError::TooManyPings);
+        }
+        // A pong is too short to be too large.
+        let _ = self.push(now, &Frame::Pong { token }, None, Counted::Pong);
+        Ok(Then::Skip)
+    }
+
+    fn ponged(&mut self, now: Instant, token: u32) -> Result<Then, ProtocolError> {
+        match self.pings.pop_front() {
+            Some((sent, at)) if sent == token => {
+                self.events.push_back(Event::Pong { token, round_trip: now - at });
+                Ok(Then::Skip)
+            }
+            _ => Err(ProtocolError::UnexpectedPong),
+        }
+    }
+
+    fn message(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        channel: &str,
+        headers: &HeaderMap<'_>,
+        payload: &[u8],
+    ) -> Result<Then, ProtocolError> {
+        if self.peer_has_closed() {
+            return Err(ProtocolError::UnexpectedFrame);
+        }
+        if !is_channel(channel) {
+            self.strike(now)?;
+            return Ok(Then::Skip);
+        }
+        let (layout, kept) = Received::layout(bytes, channel, headers, payload);
+        Ok(Then::Message(kept, layout))
+    }
+
+    pub(super) fn strike(&mut self, now: Instant) -> Result<(), ProtocolError> {
+        if self.strikes.strike(now) { Err(ProtocolError::TooManyStrikes) } else { Ok(()) }
+    }
+
+    /// A call with this id begins.
+    fn open_id(&mut self, id: CallId) -> Result<(), ProtocolError> {
+        self.their_ids.open(id)?;
+        if self.peer_has_closed() { Err(ProtocolError::UnexpectedFrame) } else { Ok(()) }
+    }
+
+    /// Answers a call that nobody here gets to see.
+    fn refuse_call(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        status: Status,
+        why: &str,
+    ) -> Result<Then, ProtocolError> {
+        let open = self.served.len() + self.outbox.answers();
+        if open >= self.config.max_calls as usize {
+            self.strike(now)?;
+        }
+        self.answer_failure(now, id, status, why);
+        Ok(Then::Skip)
+    }
+
+    /// A request begins; whether somebody here is to see it.
+    fn opened(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        channel: &str,
+        headers: &HeaderMap<'_>,
+    ) -> Result<bool, ProtocolError> {
+        self.open_id(id)?;
+        let streams = headers.streams.unwrap_or(0);
+        let open = self.served.len() + self.outbox.answers();
+        let refusal = if open >= self.config.max_calls as usize {
+            Some((Status::RESOURCE_EXHAUSTED, "more calls than max-calls are open"))
+        } else if !matches!(self.phase, Phase::Open) {
+            Some((Status::UNAVAILABLE, "closing"))
+        } else if !is_channel(channel) {
+            Some((Status::INVALID_ARGUMENT, "a channel is 1 to 255 bytes of text"))
+        } else if streams & CALLER_SENDS != 0 {
+            Some((Status::INVALID_ARGUMENT, "the handler takes no stream"))
+        } else if headers.deadline == Some(0) {
+            Some((Status::DEADLINE_EXCEEDED, "the deadline had passed before the call came"))
+        } else {
+            None
+        };
+        if let Some((status, why)) = refusal {
+            self.refuse_call(now, id, status, why)?;
+            return Ok(false);
+        }
+        let due = headers.deadline.map(|ms| now + duration(ms));
+        let takes_items = streams & CALLER_TAKES != 0;
+        self.served.insert(id, Served { due, takes_items, stopped: None });
+        Ok(true)
+    }
+
+    /// An answer must be to a call that is open and whose request was written.
+    fn check_answer(&mut self, id: CallId) -> Result<(), ProtocolError> {
+        let made = self.made.get_mut(id).ok_or(ProtocolError::UnknownCall)?;
+        if self.outbox.is_unsent(made.request) {
+            return Err(ProtocolError::UnknownCall);
+        }
+        Ok(())
+    }
+
+    fn answered(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        outcome: Result<(), Failure>,
+        payload: Payload,
+    ) {
+        let Some(made) = self.made.remove(call) else { return };
+        if !made.settled {
+            let outcome = match outcome {
+                Ok(()) => Ok(payload),
+                Err(failure) => Err(CallError::Failed(failure.with_data(payload))),
+            };
+            self.events.push_back(Event::Answer { call, token: made.token, outcome });
+        }
+        self.finish_if_done(now);
+    }
+
+    fn cancelled(&mut self, id: CallId) -> Result<Then, ProtocolError> {
+        if let Some(served) = self.served.get_mut(id) {
+            if served.stopped.is_none() {
+                served.stopped = Some(Status::CANCELLED);
+                self.events.push_back(Event::Cancelled { call: id, status: Status::CANCELLED });
+            }
+            return Ok(Then::Skip);
+        }
+        if self.their_ids.was_opened(id) { Ok(Then::Skip) } else { Err(ProtocolError::UnknownCall) }
+    }
+
+    /// `item`, `end` or `credit` of a call: no handler here takes items, and no call asks for them.
+    fn streamed(&mut self, id: CallId, credit: bool) -> Result<Then, ProtocolError> {
+        if let Some(served) = self.served.get_mut(id) {
+            let allowed = credit && served.takes_items;
+            return if allowed { Ok(Then::Skip) } else { Err(ProtocolError::UnexpectedStream) };
+        }
+        if self.their_ids.was_opened(id) {
+            return Ok(Then::Skip);
+        }
+        let made = self.made.get_mut(id).is_some();
+        Err(if made { ProtocolError::UnexpectedStream } else { ProtocolError::UnknownCall })
+    }
+}

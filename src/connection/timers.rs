@@ -1,0 +1,60 @@
+//! The deadlines of a connection (`docs/protocol.md` section 8). Part of the connection.
+//!
+//! The time that is due lives with what it belongs to: the phase, the outbox, each call. Here they
+//! meet: the earliest is what the driver waits for.
+
+use super::Connection;
+use super::phase::Phase;
+use crate::error::{CallError, CloseReason, Timer};
+use crate::event::Event;
+use crate::instant::Instant;
+use crate::status::Status;
+
+impl Connection {
+    /// When [`handle_timeout`](Self::handle_timeout) must be called next, and what for. May be early,
+    /// never late.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
+        let write = self.write_until.map(|until| (until, Timer::Write));
+        let severed = self.severed_until.map(|until| (until, Timer::Linger));
+        let calls = match self.phase {
+            Phase::Open | Phase::Closing { .. } => {
+                [self.made.earliest(), self.served.earliest()].into_iter().flatten().min()
+            }
+            _ => None,
+        };
+        let calls = calls.map(|until| (until, Timer::Call));
+        [self.phase.until(), write, severed, calls].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// Does what is due. Afterwards [`poll_timeout`](Self::poll_timeout) is `None` or later than
+    /// `now`. Calling it early or twice does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((until, timer)) = self.poll_timeout() {
+            if until > now {
+                return;
+            }
+            match timer {
+                Timer::Call => self.call_timeouts(now),
+                Timer::Handshake | Timer::Drain | Timer::Write => self.time_out(now, timer),
+                Timer::Linger => {
+                    self.close_at_once(self.phase.ended().cloned().unwrap_or(CloseReason::Lost));
+                }
+            }
+        }
+    }
+
+    fn call_timeouts(&mut self, now: Instant) {
+        while let Some(call) = self.made.overdue(now) {
+            // An overdue call is open, so that it can be given up.
+            let _ = self.give_up(now, call, CallError::Deadline);
+        }
+        while let Some(call) = self.served.overdue(now) {
+            let status = Status::DEADLINE_EXCEEDED;
+            if let Some(served) = self.served.get_mut(call) {
+                served.stopped = Some(status);
+            }
+            self.events.push_back(Event::Cancelled { call, status });
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! **switchboard** is an IPC protocol for Rust, as a pure state machine: bytes, time and commands go
+//! in; bytes, events and a deadline come out. No socket, thread, clock, lock or future is in this
+//! crate, and it is `no_std`.
+//!
+//! Most programs want an adapter, which drives this crate over a transport: `switchboard-blocking`
+//! for plain threads. A program with an event loop of its own drives a [`Pump`].
+//!
+//! # Layers
+//!
+//! ```text
+//! wire     bytes <-> frames                    usable alone
+//! payload  values <-> CBOR, checked
+//! connection   one link: handshake, calls, messages, closing
+//! pump         a connection, its receive buffer and its budget
+//! service      channel -> handler, for adapters
+//! ```
+//!
+//! # The loop
+//!
+//! 1. Ask [`Pump::next`] what to do, until it says [`Next::Io`]; handle each [`Event`].
+//! 2. Write what [`Pump::chunks`] lends, without blocking; tell [`Pump::wrote`].
+//! 3. Wait until the transport is ready, or for the deadline, without holding a lock.
+//! 4. Read into [`Pump::space`], without blocking; tell [`Pump::filled`]. Go to 1.
+//!
+//! # What holds
+//!
+//! - Every function returns at once, and none panics whatever a peer sends.
+//! - Every call ends exactly once, and says whether it may have run.
+//! - Everything is bounded by a named limit of [`Config`].
+//! - The same inputs give the same bytes out.
+//!
+//! The rules are in `docs/protocol.md`; the documentation of each item names its section.
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod config;
+mod connection;
+mod error;
+mod event;
+mod failure;
+mod id;
+mod instant;
+mod payload;
+mod pump;
+mod restart;
+pub mod service;
+mod status;
+pub mod wire;
+
+pub use config::{Config, ConfigError, Options};
+pub use connection::{Connection, Hello, Welcome};
+pub use error::{CallError, CloseReason, Fate, ProtocolError, Rejected, Timer};
+pub use event::{Event, PeerHello, PeerWelcome, Received};
+pub use failure::Failure;
+pub use id::{CallId, ConnectionId};
+pub use instant::Instant;
+pub use payload::{
+    DecodeError, EncodeError, FromPayload, MAX_DEPTH, Payload, PayloadLimits, ScanError, ToPayload,
+    from_payload, scan, to_payload,
+};
+pub use pump::{Next, Pump};
+pub use restart::Restart;
+pub use status::Status;
+pub use wire::{HeaderValue, Headers};

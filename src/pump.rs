@@ -1,0 +1,146 @@
+//! `Pump`: a connection with its receive buffer and its budget; all that a driver touches. Called by
+//! adapters and hand-written loops; knows the connection's public part and the decoder.
+
+use crate::connection::Connection;
+use crate::error::CloseReason;
+use crate::event::Event;
+use crate::instant::Instant;
+use crate::wire::{Decoder, LEAST_MAX_FRAME};
+
+/// What a driver is to do now.
+#[derive(Debug)]
+pub enum Next {
+    /// Something happened: deal with it, then ask again.
+    Event(Event),
+    /// Nothing more without IO. First write what [`Pump::chunks`] lends, without blocking. Then wait:
+    /// for bytes to read, if `write` also for room to write, at most until `until`; ask again.
+    Io {
+        /// Bytes are wanted: read into [`Pump::space`], then call [`Pump::filled`].
+        read: bool,
+        /// Bytes wait: write what [`Pump::chunks`] lends, then call [`Pump::wrote`].
+        write: bool,
+        /// When to ask again even if nothing came.
+        until: Option<Instant>,
+    },
+    /// All is written: shut the write half, if the transport can, and ask again.
+    Shut,
+    /// This connection has had its turn: write, let others have theirs, then ask again.
+    Yield,
+    /// It has ended: drop the transport.
+    Done(CloseReason),
+}
+
+/// Drives a [`Connection`]: the driver asks [`next`](Self::next) what to do, and does it.
+///
+/// 1. Ask [`next`](Self::next) until it says [`Next::Io`], handling each event.
+/// 2. Write [`chunks`](Self::chunks) without blocking; tell [`wrote`](Self::wrote).
+/// 3. Wait for what `Io` names, without holding a lock.
+/// 4. Read into [`space`](Self::space) without blocking; tell [`filled`](Self::filled). Go to 1.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use switchboard::{Config, Connection, Event, Hello, Instant, Next, Pump};
+///
+/// let now = Instant::ZERO;
+/// let mut client = Pump::new(Connection::client(Arc::new(Config::default()), &Hello::new(), now)?);
+/// let Next::Io { read: true, write: true, until: Some(until) } = client.next(now) else { panic!() };
+/// assert_eq!(until - now, Duration::from_secs(10)); // the handshake's deadline
+///
+/// // The server hangs up: the connection is lost.
+/// client.filled(now, 0);
+/// assert!(matches!(client.next(now), Next::Event(Event::Closed(_))));
+/// assert!(matches!(client.next(now), Next::Done(_)));
+/// # Ok::<(), switchboard::Rejected>(())
+/// ```
+#[derive(Debug)]
+pub struct Pump {
+    connection: Connection,
+    input: Decoder,
+    /// The stream has ended behind what `input` holds.
+    ended: bool,
+    frames: u32,
+    bytes: usize,
+}
+
+impl Pump {
+    /// Drives this connection.
+    #[must_use]
+    pub fn new(connection: Connection) -> Self {
+        Self { connection, input: Decoder::new(LEAST_MAX_FRAME), ended: false, frames: 0, bytes: 0 }
+    }
+
+    /// The connection: to ask and to command it. Ask [`next`](Self::next) afterwards.
+    pub const fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// What to do now. `now` must come from one clock for the life of the pump.
+    #[must_use]
+    pub fn next(&mut self, now: Instant) -> Next {
+        if self.connection.poll_timeout().is_some_and(|(until, _)| until <= now) {
+            self.connection.handle_timeout(now);
+        }
+        loop {
+            if let Some(event) = self.connection.poll_event() {
+                return Next::Event(event);
+            }
+            if self.is_over_budget() {
+                (self.frames, self.bytes) = (0, 0);
+                return Next::Yield;
+            }
+            let before = self.input.buffered();
+            if !self.connection.handle_input(now, &mut self.input) {
+                if !self.ended || !self.connection.wants_input() {
+                    break;
+                }
+                self.connection.handle_end(self.input.buffered() > 0);
+            }
+            self.frames += 1;
+            self.bytes += before.saturating_sub(self.input.buffered());
+        }
+        (self.frames, self.bytes) = (0, 0);
+        if self.connection.poll_shut() {
+            return Next::Shut;
+        }
+        if let Some(reason) = self.connection.closed() {
+            return Next::Done(reason.clone());
+        }
+        Next::Io {
+            read: self.connection.wants_input(),
+            write: self.connection.unsent() > 0,
+            until: self.connection.poll_timeout().map(|(until, _)| until),
+        }
+    }
+
+    fn is_over_budget(&self) -> bool {
+        let config = self.connection.config();
+        self.frames >= config.turn_frames || self.bytes >= config.turn_bytes
+    }
+
+    /// Where to read to: initialised memory, never empty, as much as is worth reading at once.
+    pub fn space(&mut self) -> &mut [u8] {
+        self.input.space()
+    }
+
+    /// Says that so many bytes were read into [`space`](Self::space). 0 is the end of the stream, and
+    /// so is a read that failed.
+    pub fn filled(&mut self, _now: Instant, bytes: usize) {
+        self.ended |= bytes == 0;
+        self.input.filled(bytes);
+    }
+
+    /// Lends what is to be written next, for a vectored write; how many slices it lent.
+    pub fn chunks<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        self.connection.chunks(out)
+    }
+
+    /// Says that so many bytes of [`chunks`](Self::chunks) were written.
+    pub fn wrote(&mut self, now: Instant, bytes: usize) {
+        self.connection.wrote(now, bytes);
+    }
+
+    /// Says that a write failed for good. Go on reading: the peer's last words may be waiting.
+    pub fn write_failed(&mut self, now: Instant) {
+        self.connection.handle_write_error(now);
+    }
+}

@@ -1,0 +1,8 @@
+//! Who serves what: channels to handlers and listeners, and the answers that every adapter gives
+//! alike. Called by adapters; knows payloads and the small nouns, no connection, no IO, no async.
+
+mod answer;
+mod registry;
+
+pub use answer::{decode_arguments, encode_answer, never_answered, no_handler, panicked};
+pub use registry::{RegisterError, Registration, Registry};

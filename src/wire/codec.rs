@@ -1,0 +1,271 @@
+//! Reading and writing heads: the deterministic CBOR of `docs/protocol.md` section 1, nothing else.
+//! Called by the frame table, headers and settings; knows protocol errors and the small nouns.
+
+use bytes::{BufMut, BytesMut};
+
+use crate::error::ProtocolError;
+use crate::id::{CallId, ConnectionId};
+use crate::status::Status;
+
+pub(crate) const UINT: u8 = 0;
+pub(crate) const BYTES: u8 = 2;
+pub(crate) const TEXT: u8 = 3;
+pub(crate) const ARRAY: u8 = 4;
+pub(crate) const MAP: u8 = 5;
+const FALSE: u8 = 0xf4;
+const TRUE: u8 = 0xf5;
+const NULL: u8 = 0xf6;
+
+/// A cursor over the bytes of one frame. Every method refuses what is not spelled in the one way
+/// that section 1 allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// What has not been read.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Takes everything that has not been read.
+    pub(crate) const fn take_rest(&mut self) -> &'a [u8] {
+        let rest = self.rest;
+        self.rest = &[];
+        rest
+    }
+
+    /// What stood between an earlier state of this reader and this one.
+    pub(crate) fn since(&self, earlier: &Self) -> &'a [u8] {
+        &earlier.rest[..earlier.rest.len() - self.rest.len()]
+    }
+
+    /// The frame must end here.
+    pub(crate) const fn end(&self) -> Result<(), ProtocolError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(ProtocolError::MalformedFrame) }
+    }
+
+    fn byte(&mut self) -> Result<u8, ProtocolError> {
+        let (&first, rest) = self.rest.split_first().ok_or(ProtocolError::MalformedFrame)?;
+        self.rest = rest;
+        Ok(first)
+    }
+
+    fn bytes(&mut self, length: u64) -> Result<&'a [u8], ProtocolError> {
+        let length = usize::try_from(length).map_err(|_| ProtocolError::MalformedFrame)?;
+        let (taken, rest) =
+            self.rest.split_at_checked(length).ok_or(ProtocolError::MalformedFrame)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// The major type and argument of the next item, in the shortest spelling.
+    pub(crate) fn head(&mut self) -> Result<(u8, u64), ProtocolError> {
+        let first = self.byte()?;
+        let (value, least) = match first & 0x1f {
+            small @ 0..=23 => return Ok((first >> 5, u64::from(small))),
+            24 => (u64::from(self.byte()?), 24),
+            25 => (self.big_endian(2)?, 1 << 8),
+            26 => (self.big_endian(4)?, 1 << 16),
+            27 => (self.big_endian(8)?, 1 << 32),
+            _ => return Err(ProtocolError::MalformedFrame),
+        };
+        if value < least || first >> 5 == 7 {
+            return Err(ProtocolError::MalformedFrame);
+        }
+        Ok((first >> 5, value))
+    }
+
+    fn big_endian(&mut self, length: u64) -> Result<u64, ProtocolError> {
+        Ok(self.bytes(length)?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+    }
+
+    fn expect(&mut self, major: u8) -> Result<u64, ProtocolError> {
+        match self.head()? {
+            (found, value) if found == major => Ok(value),
+            _ => Err(ProtocolError::MalformedFrame),
+        }
+    }
+
+    pub(crate) fn uint(&mut self) -> Result<u64, ProtocolError> {
+        self.expect(UINT)
+    }
+
+    pub(crate) fn array(&mut self) -> Result<u64, ProtocolError> {
+        self.expect(ARRAY)
+    }
+
+    pub(crate) fn map(&mut self) -> Result<u64, ProtocolError> {
+        self.expect(MAP)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<&'a str, ProtocolError> {
+        let length = self.expect(TEXT)?;
+        self.text_of(length)
+    }
+
+    pub(crate) fn text_of(&mut self, length: u64) -> Result<&'a str, ProtocolError> {
+        core::str::from_utf8(self.bytes(length)?).map_err(|_| ProtocolError::MalformedFrame)
+    }
+
+    pub(crate) fn byte_string(&mut self) -> Result<&'a [u8], ProtocolError> {
+        let length = self.expect(BYTES)?;
+        self.bytes(length)
+    }
+
+    pub(crate) fn bool(&mut self) -> Result<bool, ProtocolError> {
+        match self.byte()? {
+            FALSE => Ok(false),
+            TRUE => Ok(true),
+            _ => Err(ProtocolError::MalformedFrame),
+        }
+    }
+
+    /// Whether a null comes next; takes it if so.
+    pub(crate) fn null(&mut self) -> bool {
+        match self.rest {
+            [NULL, rest @ ..] => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The major type of the next item, still unread.
+    pub(crate) fn peek_major(&self) -> Option<u8> {
+        self.rest.first().map(|first| first >> 5)
+    }
+}
+
+/// Writes the major type and argument of an item, in the shortest spelling.
+pub(crate) fn put_head(out: &mut BytesMut, major: u8, value: u64) {
+    let major = major << 5;
+    match value {
+        0..=23 => out.put_u8(major | value as u8),
+        24..=0xff => out.put_slice(&[major | 24, value as u8]),
+        0x100..=0xffff => {
+            out.put_u8(major | 25);
+            out.put_u16(value as u16);
+        }
+        0x1_0000..=0xffff_ffff => {
+            out.put_u8(major | 26);
+            out.put_u32(value as u32);
+        }
+        _ => {
+            out.put_u8(major | 27);
+            out.put_u64(value);
+        }
+    }
+}
+
+pub(crate) fn put_text(out: &mut BytesMut, text: &str) {
+    put_head(out, TEXT, text.len() as u64);
+    out.put_slice(text.as_bytes());
+}
+
+pub(crate) fn put_byte_string(out: &mut BytesMut, bytes: &[u8]) {
+    put_head(out, BYTES, bytes.len() as u64);
+    out.put_slice(bytes);
+}
+
+pub(crate) fn put_bool(out: &mut BytesMut, value: bool) {
+    out.put_u8(if value { TRUE } else { FALSE });
+}
+
+/// A type that can stand in the frame table: one element of a frame's array (section 2).
+pub(crate) trait Field<'a>: Sized {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, ProtocolError>;
+    fn write(&self, out: &mut BytesMut);
+}
+
+/// An integer of section 2 that has a range of its own.
+macro_rules! ranged {
+    ($($type:ty: $from:expr, $into:expr;)+) => {
+        $(impl Field<'_> for $type {
+            fn read(reader: &mut Reader<'_>) -> Result<Self, ProtocolError> {
+                let number = reader.uint()?;
+                let from: fn(u64) -> Option<Self> = $from;
+                from(number).ok_or(ProtocolError::MalformedFrame)
+            }
+
+            fn write(&self, out: &mut BytesMut) {
+                let into: fn(&Self) -> u64 = $into;
+                put_head(out, UINT, into(self));
+            }
+        })+
+    };
+}
+pub(super) use ranged;
+
+ranged! {
+    u32: |number| u32::try_from(number).ok(), |token| u64::from(*token);
+    u16: |number| u16::try_from(number).ok().filter(|version| *version >= 1), |version| u64::from(*version);
+    CallId: Self::new, |id| id.number();
+    ConnectionId: Self::new, |id| id.number();
+    Status: |number| u32::try_from(number).ok().and_then(Self::new), |status| u64::from(status.number());
+}
+
+/// 0 or a status: how `goodbye` says whether it is graceful.
+impl Field<'_> for Option<Status> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ProtocolError> {
+        let number = u32::try_from(reader.uint()?).map_err(|_| ProtocolError::MalformedFrame)?;
+        Ok(Status::new(number))
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        put_head(out, UINT, self.map_or(0, |status| u64::from(status.number())));
+    }
+}
+
+/// A number or null: the milliseconds of `reconnect-after-ms`.
+impl Field<'_> for Option<u64> {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, ProtocolError> {
+        if reader.null() { Ok(None) } else { reader.uint().map(Some) }
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        match self {
+            Some(number) => put_head(out, UINT, *number),
+            None => out.put_u8(NULL),
+        }
+    }
+}
+
+/// An id or null: a `publish` that wants an answer, or none.
+impl<'a> Field<'a> for Option<CallId> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, ProtocolError> {
+        if reader.null() { Ok(None) } else { CallId::read(reader).map(Some) }
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        match self {
+            Some(id) => id.write(out),
+            None => out.put_u8(NULL),
+        }
+    }
+}
+
+impl<'a> Field<'a> for &'a str {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, ProtocolError> {
+        reader.text()
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        put_text(out, self);
+    }
+}
+
+/// The payload: all that is left of the frame, unread. Written by the frame itself, behind the head.
+impl<'a> Field<'a> for &'a [u8] {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, ProtocolError> {
+        Ok(reader.take_rest())
+    }
+
+    fn write(&self, _out: &mut BytesMut) {}
+}
