@@ -49,6 +49,9 @@ pub struct Config {
     /// Above so many unsent bytes messages and calls are refused with `Rejected::Full`. Default
     /// 1 MiB: a few round trips of any local socket.
     pub max_unsent: usize,
+    /// Above so many bytes of messages that wait for their listeners nothing more is read. Default
+    /// 1 MiB: a burst passes, a flood waits at its sender.
+    pub max_untaken: usize,
     /// Limits of each payload that is used.
     pub payload: PayloadLimits,
     /// Frames that a driver handles before it lets others have their turn. Default 64: long enough to
@@ -69,6 +72,7 @@ impl Default for Config {
             write_stall: Duration::from_secs(10),
             call_deadline: Some(Duration::from_secs(30)),
             max_unsent: 1 << 20,
+            max_untaken: 1 << 20,
             payload: PayloadLimits::default(),
             turn_frames: 64,
             turn_bytes: 256 << 10,
@@ -177,8 +181,9 @@ impl Options {
         self
     }
 
-    /// The time that a call has from now on.
-    pub(crate) fn time_left(&self, config: &Config) -> Option<Duration> {
+    /// The time that a call with these options has from now on: at most 24 h; `None`: for ever.
+    #[must_use]
+    pub fn time_left(&self, config: &Config) -> Option<Duration> {
         match self.deadline {
             Deadline::Default => config.call_deadline,
             Deadline::After(after) => Some(after),

@@ -148,6 +148,12 @@ impl Received {
         Headers::from_checked(self.bytes.slice(self.entries.clone()), self.count)
     }
 
+    /// How many bytes it keeps in memory.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The payload, unchecked: whoever uses it checks it first.
     #[must_use]
     pub fn into_payload(mut self) -> Payload {

@@ -60,13 +60,15 @@ pub struct Pump {
     ended: bool,
     frames: u32,
     bytes: usize,
+    /// Bytes of messages that were handed out and whose listeners are not done.
+    untaken: usize,
 }
 
 impl Pump {
     /// Drives this connection.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self { connection, input: Decoder::new(LEAST_MAX_FRAME), ended: false, frames: 0, bytes: 0 }
+        Self { connection, input: Decoder::new(LEAST_MAX_FRAME), ended: false, frames: 0, bytes: 0, untaken: 0 }
     }
 
     /// The connection: to ask and to command it. Ask [`next`](Self::next) afterwards.
@@ -88,6 +90,9 @@ impl Pump {
                 (self.frames, self.bytes) = (0, 0);
                 return Next::Yield;
             }
+            if self.is_paused() {
+                break;
+            }
             let before = self.input.buffered();
             if !self.connection.handle_input(now, &mut self.input) {
                 if !self.ended || !self.connection.wants_input() {
@@ -106,10 +111,22 @@ impl Pump {
             return Next::Done(reason.clone());
         }
         Next::Io {
-            read: self.connection.wants_input(),
+            read: self.connection.wants_input() && !self.is_paused(),
             write: self.connection.unsent() > 0,
             until: self.connection.poll_timeout().map(|(until, _)| until),
         }
+    }
+
+    /// Says how many bytes of messages wait for their listeners. Above
+    /// [`Config::max_untaken`](crate::Config::max_untaken) nothing more is read, so that the peer's
+    /// sends have to wait (`docs/protocol.md` section 8). A driver that deals with each message before
+    /// it asks on never needs this.
+    pub const fn set_untaken(&mut self, bytes: usize) {
+        self.untaken = bytes;
+    }
+
+    fn is_paused(&self) -> bool {
+        self.untaken > self.connection.config().max_untaken
     }
 
     fn is_over_budget(&self) -> bool {

@@ -145,15 +145,24 @@ impl Connection {
             return Err(ProtocolError::UnexpectedFrame);
         }
         if !is_channel(channel) {
-            self.strike(now)?;
+            self.note_strike(now)?;
             return Ok(Then::Skip);
         }
         let (layout, kept) = Received::layout(bytes, channel, headers, payload);
         Ok(Then::Message(kept, layout))
     }
 
-    pub(super) fn strike(&mut self, now: Instant) -> Result<(), ProtocolError> {
+    /// The peer offended in a way that costs a message only; too often is fatal.
+    fn note_strike(&mut self, now: Instant) -> Result<(), ProtocolError> {
         if self.strikes.strike(now) { Err(ProtocolError::TooManyStrikes) } else { Ok(()) }
+    }
+
+    /// Takes note that a one-way message of the peer was not what its listener takes. 16 such strikes
+    /// in any minute are borne, the next ends the connection (`docs/protocol.md` section 8).
+    pub fn strike(&mut self, now: Instant) {
+        if let Err(error) = self.note_strike(now) {
+            self.fail(now, error);
+        }
     }
 
     /// A call with this id begins.
@@ -172,7 +181,7 @@ impl Connection {
     ) -> Result<Then, ProtocolError> {
         let open = self.served.len() + self.outbox.answers();
         if open >= self.config.max_calls as usize {
-            self.strike(now)?;
+            self.note_strike(now)?;
         }
         self.answer_failure(now, id, status, why);
         Ok(Then::Skip)

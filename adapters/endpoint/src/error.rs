@@ -46,6 +46,9 @@ pub enum OpenError {
     /// The address cannot be used, whoever runs: misspelled, too long, a missing folder, or a file
     /// that is no socket. Correct the address.
     BadAddress(String),
+    /// What the program asked for makes no sense, before anything was opened: a limit, a channel's name
+    /// given twice, a hello that is too large. Correct the program.
+    BadConfig(String),
     /// Client: the connection ended before the handshake was complete, for a reason that has no
     /// name of its own here: a time-out, a peer that speaks something else, a lost stream.
     Closed(CloseReason),
@@ -98,7 +101,9 @@ impl fmt::Display for OpenError {
             Self::InUse { address } => {
                 write!(f, "another server serves {address}; stop it, or use it")
             }
-            Self::NotPermitted(what) | Self::BadAddress(what) => f.write_str(what),
+            Self::NotPermitted(what) | Self::BadAddress(what) | Self::BadConfig(what) => {
+                f.write_str(what)
+            }
             Self::Closed(reason) => write!(f, "{reason}"),
             Self::Io(error) => write!(f, "{error}"),
         }

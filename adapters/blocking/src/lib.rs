@@ -1,0 +1,50 @@
+//! **switchboard** for plain threads: clients and servers over Unix sockets, without an executor.
+//!
+//! ```
+//! use switchboard::{Failure, Restart};
+//! use switchboard_blocking::{Client, Context, Server};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let address = folder.path().join("app.sock");
+//! let address = address.to_str().ok_or("the path is no text")?;
+//!
+//! let server = Server::builder()
+//!     .handle("add", |_: Context, (a, b): (u64, u64)| Ok::<_, Failure>(a + b))
+//!     .bind(address)?;
+//!
+//! let client = Client::connect(address)?;
+//! let sum: u64 = client.request("add", &(1, 2))?;
+//! assert_eq!(sum, 3);
+//!
+//! client.close("done");
+//! server.close(Restart::never());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Who runs what
+//!
+//! - **Client**: whoever waits for an answer reads for all; no thread of its own is in the way of a
+//!   call. One thread starts with the first call that has a deadline, and sleeps.
+//! - **Server**: one thread accepts, one a connection reads and runs `handle_inline`; `handle` and
+//!   `on` run on a few shared threads, and connections take turns on them.
+//! - No code of yours runs under a lock of this crate. A handler that panics costs its own call only
+//!   (with `panic = "abort"` it ends the program, as everywhere).
+//!
+//! Who may call whom: `client` and `server` the programs' side; `serving` (one connection of a server)
+//! knows `services`, `pool` and `context`; all know `link` (a pump, its socket, and who waits for
+//! it), which knows `timer` and `wait`.
+
+mod client;
+mod context;
+mod link;
+mod pool;
+mod server;
+mod services;
+mod serving;
+mod timer;
+mod wait;
+
+pub use client::{Client, ClientBuilder};
+pub use context::{Context, Peer};
+pub use server::{Server, ServerBuilder};
+pub use switchboard_endpoint::{Credentials, OpenError};

@@ -1,0 +1,128 @@
+//! `Services`: a server's handlers, listeners and authorisation, as its connections call them. Knows
+//! the core's registry and contexts; here the types of handlers are erased and their panics end.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use switchboard::service::{RegisterError, Registry, decode_arguments, encode_answer, panicked};
+use switchboard::{
+    Failure, FromPayload, Payload, PayloadLimits, PeerHello, Status, ToPayload, Welcome,
+};
+use switchboard_endpoint::Credentials;
+
+use crate::context::Context;
+
+type Answer = Result<Payload, Failure>;
+type Run<T> = dyn Fn(Context, Payload, &PayloadLimits) -> Result<T, Failure> + Send + Sync;
+type Authorize = dyn Fn(&PeerHello, Option<&Credentials>) -> Result<Welcome, Failure> + Send + Sync;
+
+/// One handler. A clone is the same one.
+#[derive(Clone)]
+pub(crate) struct Handler {
+    pub(crate) channel: Arc<str>,
+    /// Runs on the connection's own thread.
+    pub(crate) inline: bool,
+    run: Arc<Run<Payload>>,
+}
+
+impl Handler {
+    /// Calls it; a panic becomes an answer.
+    pub(crate) fn call(&self, context: Context, args: Payload, limits: &PayloadLimits) -> Answer {
+        // What a panic leaves half done is the handler's own, and it knows that others call it, too.
+        catch_unwind(AssertUnwindSafe(|| (self.run)(context, args, limits)))
+            .unwrap_or_else(|_| Err(panicked()))
+    }
+}
+
+/// One listener. A clone is the same one.
+#[derive(Clone)]
+pub(crate) struct Listener {
+    run: Arc<Run<()>>,
+}
+
+impl Listener {
+    /// Calls it. `false`: the message is not what it takes, which is the sender's fault.
+    pub(crate) fn call(&self, context: Context, message: Payload, limits: &PayloadLimits) -> bool {
+        // A panic is the listener's own, and concerns neither the sender nor the other listeners.
+        catch_unwind(AssertUnwindSafe(|| (self.run)(context, message, limits)))
+            .is_ok_and(|taken| taken.is_ok())
+    }
+}
+
+/// What a server offers.
+#[derive(Default)]
+pub(crate) struct Services {
+    registry: Registry<Handler, Listener>,
+    authorize: Option<Box<Authorize>>,
+}
+
+impl Services {
+    pub(crate) fn authorize_with(
+        &mut self,
+        authorize: impl Fn(&PeerHello, Option<&Credentials>) -> Result<Welcome, Failure>
+        + Send
+        + Sync
+        + 'static,
+    ) {
+        self.authorize = Some(Box::new(authorize));
+    }
+
+    pub(crate) fn handle<A: FromPayload, R: ToPayload>(
+        &mut self,
+        channel: &str,
+        inline: bool,
+        handler: impl Fn(Context, A) -> Result<R, Failure> + Send + Sync + 'static,
+    ) -> Result<(), RegisterError> {
+        let run = move |context: Context, args: Payload, limits: &PayloadLimits| {
+            encode_answer(handler(context, decode_arguments(args, limits)?))
+        };
+        let handler = Handler { channel: channel.into(), inline, run: Arc::new(run) };
+        self.registry.handle(channel, handler).map(drop)
+    }
+
+    pub(crate) fn listen<M: FromPayload>(
+        &mut self,
+        channel: &str,
+        listener: impl Fn(Context, M) + Send + Sync + 'static,
+    ) -> Result<(), RegisterError> {
+        let run = move |context: Context, message: Payload, limits: &PayloadLimits| {
+            listener(context, decode_arguments(message, limits)?);
+            Ok(())
+        };
+        self.registry.listen(channel, Listener { run: Arc::new(run) }).map(drop)
+    }
+
+    pub(crate) fn handler(&self, channel: &str) -> Option<Handler> {
+        self.registry.handler(channel).cloned()
+    }
+
+    pub(crate) fn listeners(&self, channel: &str) -> Vec<Listener> {
+        self.registry.listeners(channel).cloned().collect()
+    }
+
+    /// Whether a client may come in. By default the same user and root may, where the system tells who
+    /// it is; where it does not, the mode of the socket file has decided.
+    pub(crate) fn authorize(
+        &self,
+        hello: &PeerHello,
+        credentials: Option<&Credentials>,
+    ) -> Result<Welcome, Failure> {
+        let Some(authorize) = &self.authorize else {
+            return if credentials.is_none_or(Credentials::same_user_or_root) {
+                Ok(Welcome::new())
+            } else {
+                let text = "only the user that runs the server may connect";
+                Err(Failure::new(Status::PERMISSION_DENIED, text))
+            };
+        };
+        catch_unwind(AssertUnwindSafe(|| authorize(hello, credentials)))
+            .unwrap_or_else(|_| Err(Failure::new(Status::INTERNAL, "the authorisation panicked")))
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
