@@ -48,3 +48,8 @@ pub use client::{Client, ClientBuilder};
 pub use context::{Context, Peer};
 pub use server::{Server, ServerBuilder};
 pub use switchboard_endpoint::{Credentials, OpenError};
+
+/// The README's example must compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
