@@ -68,7 +68,14 @@ impl Pump {
     /// Drives this connection.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self { connection, input: Decoder::new(LEAST_MAX_FRAME), ended: false, frames: 0, bytes: 0, untaken: 0 }
+        Self {
+            connection,
+            input: Decoder::new(LEAST_MAX_FRAME),
+            ended: false,
+            frames: 0,
+            bytes: 0,
+            untaken: 0,
+        }
     }
 
     /// The connection: to ask and to command it. Ask [`next`](Self::next) afterwards.

@@ -122,6 +122,8 @@ pub(crate) struct Served {
     pub(crate) takes_items: bool,
     /// Its caller no longer waits; with this status it is answered.
     pub(crate) stopped: Option<Status>,
+    /// Its caller has sent `cancel`, the last frame that it may send for it.
+    pub(crate) cancelled: bool,
 }
 
 impl Due for Served {

@@ -42,25 +42,31 @@ impl Connection {
     /// Ends the connection at once, without a word to the peer. `message` is for this side's eyes.
     pub fn abort(&mut self, message: &str) {
         let reason = CloseReason::Aborted { message: message.into() };
-        self.close_at_once(self.phase.ended().cloned().unwrap_or(reason));
+        self.close_at_once(reason);
     }
 
     /// The peer's end of the stream. `inside_frame` tells that bytes of an incomplete frame are left.
     pub fn handle_end(&mut self, inside_frame: bool) {
-        let reason = match &self.phase {
-            Phase::Closing { closing, .. } if !inside_frame && self.is_idle() => closing.reason(),
-            phase => phase.ended().cloned().unwrap_or(CloseReason::Lost),
+        let reason = match &mut self.phase {
+            // It may still read: the last words first.
+            Phase::Ending { peer_ended, .. } if !self.outbox.is_empty() => {
+                *peer_ended = true;
+                return;
+            }
+            Phase::Closing { closing, .. } if !inside_frame => Some(closing.reason()),
+            _ => None,
         };
-        self.close_at_once(reason);
+        self.close_at_once(reason.filter(|_| self.is_idle()).unwrap_or(CloseReason::Lost));
     }
 
     /// A write failed: nothing can be sent any more. What the peer said before that is still read, for
     /// at most [`Config::linger`](crate::Config::linger): its last words may be there.
     pub fn handle_write_error(&mut self, now: Instant) {
-        if !self.outbox.is_severed() && self.wants_input() {
+        if !self.outbox.is_severed() {
             self.outbox.sever();
             self.write_until = None;
             self.severed_until = Some(now + self.config.linger.min(LONGEST));
+            self.finish_if_done(now);
         }
     }
 
@@ -92,7 +98,8 @@ impl Connection {
         reconnect_after: Option<Duration>,
     ) {
         let reason = if let By::Us { .. } = closing.by { &closing.message[..] } else { "" };
-        let reconnect_after_ms = milliseconds(reconnect_after);
+        let reconnect_after_ms =
+            milliseconds(reconnect_after.filter(|_| self.role == Role::Server));
         let goodbye = Frame::Goodbye { error: None, reason, reconnect_after_ms };
         // Its text is cut, so that it fits the least max-frame.
         let _ = self.push(now, &goodbye, None, Counted::No);
@@ -110,6 +117,8 @@ impl Connection {
         reconnect_after: Option<Duration>,
     ) -> Result<Then, ProtocolError> {
         let message = String::from(cut(reason));
+        // Only a server asks its clients to come back.
+        let reconnect_after = reconnect_after.filter(|_| self.role == Role::Client);
         if let Some(status) = error {
             self.close_at_once(CloseReason::PeerError { status, message });
             return Ok(Then::Skip);
@@ -175,13 +184,14 @@ impl Connection {
         self.served.clear();
         self.pings.clear();
         let until = now + self.config.linger.min(LONGEST);
-        self.phase = Phase::Ending { until, reason, shut: false };
+        self.phase = Phase::Ending { until, reason, shut: false, peer_ended: false };
         self.note_unsent(now);
     }
 
-    /// Ends without another byte.
+    /// Ends without another byte, for this reason unless it has ended for another one already.
     pub(super) fn close_at_once(&mut self, reason: CloseReason) {
         if self.closed().is_none() {
+            let reason = self.phase.ended().cloned().unwrap_or(reason);
             self.served.clear();
             self.pings.clear();
             self.outbox.sever();
@@ -197,14 +207,21 @@ impl Connection {
         self.made.is_empty() && self.served.is_empty() && self.outbox.answers() == 0
     }
 
-    /// A graceful close is complete once both have said `goodbye` and no call is open.
+    /// A graceful close is complete once both `goodbye`s are sent and no call is open; an end whose
+    /// last words nobody answers, once they are written.
     pub(super) fn finish_if_done(&mut self, now: Instant) {
-        if let Phase::Closing { closing, .. } = &self.phase
-            && closing.peer_said()
-            && self.is_idle()
-        {
-            let reason = closing.reason();
-            self.end_after_last_words(now, reason);
+        match &self.phase {
+            Phase::Closing { closing, .. }
+                if closing.peer_said() && self.is_idle() && self.outbox.is_empty() =>
+            {
+                let reason = closing.reason();
+                self.end_after_last_words(now, reason);
+            }
+            Phase::Ending { peer_ended: true, reason, .. } if self.outbox.is_empty() => {
+                let reason = reason.clone();
+                self.close_at_once(reason);
+            }
+            _ => {}
         }
     }
 

@@ -135,7 +135,9 @@ impl Connection {
         call: CallId,
         error: fn(Fate) -> CallError,
     ) -> Result<(), Rejected> {
-        let made = self.made.get_mut(call).filter(|made| !made.settled);
+        // With the connection its calls have ended; `poll_event` tells them one by one.
+        let ended = self.phase.ended().is_some();
+        let made = self.made.get_mut(call).filter(|made| !made.settled && !ended);
         let made = made.ok_or(Rejected::UnknownCall)?;
         let (token, request) = (made.token, made.request);
         let fate = if self.outbox.is_unsent(request) {
@@ -165,9 +167,10 @@ impl Connection {
         if self.pings.len() >= MOST_PINGS {
             return Err(Rejected::TooManyPings);
         }
-        self.push(now, &Frame::Ping { token }, None, Counted::No)
+        let ping = self
+            .push(now, &Frame::Ping { token }, None, Counted::No)
             .map_err(|_| Rejected::TooLarge)?;
-        self.pings.push_back((token, now));
+        self.pings.push_back((token, now, ping));
         Ok(())
     }
 

@@ -219,14 +219,18 @@ impl Connection {
             }
             Ok(frame) => frame.map(<[u8]>::len),
         };
+        // What stands behind a whole frame is none of its bytes.
         let came = input.peek_partial();
+        let came = &came[..length.unwrap_or(came.len())];
         let prefix = &Magic::PREFIX[..came.len().min(Magic::PREFIX.len())];
         if self.role == Role::Server && !came.starts_with(prefix) {
             self.fail(now, ProtocolError::NotSwitchboard);
             return true;
         }
-        let Some(length) = length else { return false };
-        match Frame::decode(&came[..length]) {
+        if length.is_none() {
+            return false;
+        }
+        match Frame::decode(came) {
             Ok(frame) => match self.role {
                 Role::Server => self.greet_client(now, frame),
                 Role::Client => self.greet_server(now, frame),

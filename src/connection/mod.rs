@@ -17,7 +17,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use calls::{Ids, Made, Served, Table};
-use outbox::Outbox;
+use outbox::{Outbox, Position};
 use phase::Phase;
 use strikes::Strikes;
 
@@ -68,8 +68,9 @@ pub struct Connection {
     their_ids: Ids,
     made: Table<Made>,
     served: Table<Served>,
-    /// Pings that the peer has not answered: the application's token and when it was sent.
-    pings: VecDeque<(u32, Instant)>,
+    /// Pings that the peer has not answered: the application's token, when it was sent, and where it
+    /// stands in the outbox.
+    pings: VecDeque<(u32, Instant, Position)>,
     strikes: Strikes,
     /// When something must have been written, while something waits.
     write_until: Option<Instant>,
@@ -141,7 +142,7 @@ impl Connection {
     /// Whether bytes of the peer are still wanted.
     #[must_use]
     pub const fn wants_input(&self) -> bool {
-        !matches!(self.phase, Phase::Closed(_))
+        !matches!(self.phase, Phase::Closed(_) | Phase::Ending { peer_ended: true, .. })
     }
 
     /// How many bytes wait to be written.
@@ -159,7 +160,9 @@ impl Connection {
     /// Takes note that so many bytes of [`chunks`](Self::chunks) were written, from the front.
     pub fn wrote(&mut self, now: Instant, bytes: usize) {
         self.outbox.wrote(bytes);
-        self.write_until = None;
+        if bytes > 0 {
+            self.write_until = None;
+        }
         self.note_unsent(now);
         self.finish_if_done(now);
     }

@@ -27,7 +27,7 @@ pub(crate) enum Phase {
     /// `goodbye` has been said, by this side at least: open calls go on.
     Closing { until: Instant, closing: Closing },
     /// All is said: what waits is written, the write half shut, the peer's end of stream awaited.
-    Ending { until: Instant, reason: CloseReason, shut: bool },
+    Ending { until: Instant, reason: CloseReason, shut: bool, peer_ended: bool },
     /// Nothing is written or read any more.
     Closed(CloseReason),
 }

@@ -92,6 +92,7 @@ impl Connection {
                 let failure = Failure::new(error, super::cut(reason));
                 Ok(Then::Answer(payload.len(), id, Err(failure)))
             }
+            Frame::End { id } if self.our_ids.owns(id) => Err(ProtocolError::UnknownCall),
             Frame::Item { id, .. } | Frame::End { id } => self.streamed(id, false),
             Frame::Credit { id, .. } => self.streamed(id, true),
             Frame::Cancel { id } => self.cancelled(id),
@@ -99,7 +100,8 @@ impl Connection {
             | Frame::Unsubscribe { id, .. }
             | Frame::Publish { id: Some(id), .. } => {
                 self.open_id(id)?;
-                self.refuse_call(now, id, Status::UNIMPLEMENTED, "no topics here")
+                let refusal = self.refusal().unwrap_or((Status::UNIMPLEMENTED, "no topics here"));
+                self.refuse_call(now, id, refusal)
             }
             Frame::Publish { id: None, .. } if !self.peer_has_closed() => Ok(Then::Skip),
             Frame::Publish { .. } | Frame::Delivery { .. } | Frame::Lagged { .. } => {
@@ -125,7 +127,7 @@ impl Connection {
 
     fn ponged(&mut self, now: Instant, token: u32) -> Result<Then, ProtocolError> {
         match self.pings.pop_front() {
-            Some((sent, at)) if sent == token => {
+            Some((sent, at, ping)) if sent == token && !self.outbox.is_unsent(ping) => {
                 self.events.push_back(Event::Pong { token, round_trip: now - at });
                 Ok(Then::Skip)
             }
@@ -171,16 +173,29 @@ impl Connection {
         if self.peer_has_closed() { Err(ProtocolError::UnexpectedFrame) } else { Ok(()) }
     }
 
+    fn is_full(&self) -> bool {
+        self.served.len() + self.outbox.answers() >= self.config.max_calls as usize
+    }
+
+    /// Why no call can begin now, whatever it asks for.
+    fn refusal(&self) -> Option<(Status, &'static str)> {
+        if self.is_full() {
+            Some((Status::RESOURCE_EXHAUSTED, "more calls than max-calls are open"))
+        } else if !matches!(self.phase, Phase::Open) {
+            Some((Status::UNAVAILABLE, "closing"))
+        } else {
+            None
+        }
+    }
+
     /// Answers a call that nobody here gets to see.
     fn refuse_call(
         &mut self,
         now: Instant,
         id: CallId,
-        status: Status,
-        why: &str,
+        (status, why): (Status, &str),
     ) -> Result<Then, ProtocolError> {
-        let open = self.served.len() + self.outbox.answers();
-        if open >= self.config.max_calls as usize {
+        if self.is_full() {
             self.note_strike(now)?;
         }
         self.answer_failure(now, id, status, why);
@@ -197,11 +212,8 @@ impl Connection {
     ) -> Result<bool, ProtocolError> {
         self.open_id(id)?;
         let streams = headers.streams.unwrap_or(0);
-        let open = self.served.len() + self.outbox.answers();
-        let refusal = if open >= self.config.max_calls as usize {
-            Some((Status::RESOURCE_EXHAUSTED, "more calls than max-calls are open"))
-        } else if !matches!(self.phase, Phase::Open) {
-            Some((Status::UNAVAILABLE, "closing"))
+        let refusal = if let Some(refusal) = self.refusal() {
+            Some(refusal)
         } else if !is_channel(channel) {
             Some((Status::INVALID_ARGUMENT, "a channel is 1 to 255 bytes of text"))
         } else if streams & CALLER_SENDS != 0 {
@@ -211,13 +223,13 @@ impl Connection {
         } else {
             None
         };
-        if let Some((status, why)) = refusal {
-            self.refuse_call(now, id, status, why)?;
+        if let Some(refusal) = refusal {
+            self.refuse_call(now, id, refusal)?;
             return Ok(false);
         }
         let due = headers.deadline.map(|ms| now + duration(ms));
         let takes_items = streams & CALLER_TAKES != 0;
-        self.served.insert(id, Served { due, takes_items, stopped: None });
+        self.served.insert(id, Served { due, takes_items, stopped: None, cancelled: false });
         Ok(true)
     }
 
@@ -250,6 +262,9 @@ impl Connection {
 
     fn cancelled(&mut self, id: CallId) -> Result<Then, ProtocolError> {
         if let Some(served) = self.served.get_mut(id) {
+            if core::mem::replace(&mut served.cancelled, true) {
+                return Err(ProtocolError::UnexpectedFrame);
+            }
             if served.stopped.is_none() {
                 served.stopped = Some(Status::CANCELLED);
                 self.events.push_back(Event::Cancelled { call: id, status: Status::CANCELLED });
@@ -262,6 +277,9 @@ impl Connection {
     /// `item`, `end` or `credit` of a call: no handler here takes items, and no call asks for them.
     fn streamed(&mut self, id: CallId, credit: bool) -> Result<Then, ProtocolError> {
         if let Some(served) = self.served.get_mut(id) {
+            if served.cancelled {
+                return Err(ProtocolError::UnexpectedFrame);
+            }
             let allowed = credit && served.takes_items;
             return if allowed { Ok(Then::Skip) } else { Err(ProtocolError::UnexpectedStream) };
         }

@@ -37,9 +37,7 @@ impl Connection {
             match timer {
                 Timer::Call => self.call_timeouts(now),
                 Timer::Handshake | Timer::Drain | Timer::Write => self.time_out(now, timer),
-                Timer::Linger => {
-                    self.close_at_once(self.phase.ended().cloned().unwrap_or(CloseReason::Lost));
-                }
+                Timer::Linger => self.close_at_once(CloseReason::Lost),
             }
         }
     }

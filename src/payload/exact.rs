@@ -11,8 +11,8 @@ use core::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, IntoDeserializer as _, MapAccess,
-    SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IgnoredAny, IntoDeserializer as _,
+    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 
 use super::floats::FloatVisitor;
@@ -36,22 +36,22 @@ macro_rules! forward {
     };
 }
 
+macro_rules! forward_numbers {
+    ($($method:ident;)+) => {
+        $(#[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.0.$method(NumberVisitor(visitor))
+        })+
+    };
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Exact<D> {
     type Error = D::Error;
 
     forward! {
         deserialize_any => deserialize_any;
         deserialize_bool => deserialize_bool;
-        deserialize_i8 => deserialize_i8;
-        deserialize_i16 => deserialize_i16;
-        deserialize_i32 => deserialize_i32;
-        deserialize_i64 => deserialize_i64;
-        deserialize_i128 => deserialize_i128;
         deserialize_u8 => deserialize_u8;
-        deserialize_u16 => deserialize_u16;
-        deserialize_u32 => deserialize_u32;
-        deserialize_u64 => deserialize_u64;
-        deserialize_u128 => deserialize_u128;
         deserialize_char => deserialize_char;
         deserialize_str => deserialize_string;
         deserialize_string => deserialize_string;
@@ -69,6 +69,18 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Exact<D> {
             => deserialize_struct;
         deserialize_identifier => deserialize_identifier;
         deserialize_ignored_any => deserialize_ignored_any;
+    }
+
+    forward_numbers! {
+        deserialize_i8;
+        deserialize_i16;
+        deserialize_i32;
+        deserialize_i64;
+        deserialize_i128;
+        deserialize_u16;
+        deserialize_u32;
+        deserialize_u64;
+        deserialize_u128;
     }
 
     #[inline]
@@ -293,6 +305,37 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Exact<A> {
     ) -> Result<V::Value, A::Error> {
         self.0.struct_variant(fields, Exact(visitor))
     }
+}
+
+/// Takes integers for a type that is no `u8`.
+///
+/// The library reads a byte string as an array of `u8`, and shows a `u8` for nothing else. Taken
+/// for a wider number, each single byte of a `Float64Array` would become one.
+struct NumberVisitor<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for NumberVisitor<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    forward_visits! {
+        visit_i64(i64);
+        visit_i128(i128);
+        visit_u64(u64);
+        visit_u128(u128);
+    }
+
+    fn visit_u8<E: Error>(self, _: u8) -> Result<V::Value, E> {
+        Err(byte(&self))
+    }
+}
+
+/// A byte of a byte string, where a number of its own is expected.
+#[cold]
+pub(super) fn byte<E: Error>(expected: &dyn Expected) -> E {
+    E::invalid_type(Unexpected::Other("a byte of a byte string"), expected)
 }
 
 /// Reads an externally tagged enum: a text is a variant without content, a map of one entry is a

@@ -10,6 +10,8 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, VariantAccess as _, Visitor,
 };
 
+use super::exact::byte;
+
 /// A float type that a field may have.
 pub(super) trait Float: Sized {
     const NAME: &'static str;
@@ -89,6 +91,10 @@ impl<'de, F: Float, V: Visitor<'de>> Visitor<'de> for FloatVisitor<F, V> {
             Some(float) => float.visit(self.visitor),
             None => Err(inexact::<F, E>(number)),
         }
+    }
+
+    fn visit_u8<E: Error>(self, _: u8) -> Result<V::Value, E> {
+        Err(byte(&self))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<V::Value, E> {

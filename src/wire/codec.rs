@@ -164,6 +164,17 @@ pub(crate) fn put_head(out: &mut BytesMut, major: u8, value: u64) {
     }
 }
 
+/// How many bytes [`put_head`] writes.
+pub(crate) const fn head_len(value: u64) -> usize {
+    match value {
+        0..=23 => 1,
+        24..=0xff => 2,
+        0x100..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
 pub(crate) fn put_text(out: &mut BytesMut, text: &str) {
     put_head(out, TEXT, text.len() as u64);
     out.put_slice(text.as_bytes());

@@ -13,7 +13,7 @@ const READ: usize = 16 * 1024;
 const GROWTH: usize = 16;
 /// A payload up to this size is copied out: as fast as a slice, and it pins no larger buffer.
 const COPIED: usize = 1024;
-/// A larger buffer is given back as soon as it is empty.
+/// A larger buffer is given back as soon as so much of it is left, or less.
 const KEPT: usize = 64 * 1024;
 
 /// A receive buffer that knows where frames begin and end.
@@ -45,15 +45,8 @@ impl Decoder {
 
     /// Where to put the next bytes of the stream: never empty, as much as is worth reading at once.
     pub fn space(&mut self) -> &mut [u8] {
-        let buffered = self.buffered();
-        if buffered == 0 {
-            (self.start, self.end) = (0, 0);
-            if self.buffer.len() > KEPT {
-                self.buffer = BytesMut::new();
-            }
-        }
         let lacking = self.lacking();
-        let wanted = lacking.min(buffered * GROWTH).max(READ);
+        let wanted = lacking.min(self.buffered() * GROWTH).max(READ);
         if self.buffer.len() - self.end < lacking.clamp(1, READ / 4) {
             self.make_room(wanted);
         }
@@ -87,6 +80,7 @@ impl Decoder {
     pub fn skip(&mut self) {
         if let Ok(Some(frame)) = self.peek() {
             self.start += LENGTH + frame.len();
+            self.settle(self.buffer.len());
         }
     }
 
@@ -96,12 +90,16 @@ impl Decoder {
         let Ok(Some(frame)) = self.peek() else { return Bytes::new() };
         let tail = bytes.min(frame.len());
         let end = self.start + LENGTH + frame.len();
+        let held = self.buffer.len();
         if tail <= COPIED {
+            let copied = Bytes::copy_from_slice(&self.buffer[end - tail..end]);
             self.start = end;
-            return Bytes::copy_from_slice(&self.buffer[end - tail..end]);
+            self.settle(held);
+            return copied;
         }
         let mut taken = self.buffer.split_to(end);
         (self.start, self.end) = (0, self.end - end);
+        self.settle(held);
         taken.split_off(end - tail).freeze()
     }
 
@@ -115,6 +113,22 @@ impl Decoder {
     /// Drops all that came, and the memory with it.
     pub fn clear(&mut self) {
         *self = Self::new(self.max_frame);
+    }
+
+    /// After a frame was taken from a buffer of `held` bytes. A large buffer is given back at once,
+    /// not when the next bytes come, for none may come for long; what is left in it moves out. A
+    /// rest of a buffer that is too short for a read goes, too.
+    fn settle(&mut self, held: usize) {
+        let buffered = self.buffered();
+        if held > KEPT && buffered <= KEPT {
+            self.buffer = BytesMut::from(&self.buffer[self.start..self.end]);
+            (self.start, self.end) = (0, buffered);
+        } else if buffered == 0 {
+            (self.start, self.end) = (0, 0);
+            if self.buffer.len() < READ / 4 {
+                self.buffer = BytesMut::new();
+            }
+        }
     }
 
     fn front_length(&self) -> Result<Option<usize>, ProtocolError> {

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use core::fmt;
 
 use super::codec::{
-    BYTES, Field, MAP, Reader, TEXT, UINT, put_bool, put_byte_string, put_head, put_text,
+    BYTES, Field, MAP, Reader, TEXT, UINT, head_len, put_bool, put_byte_string, put_head, put_text,
 };
 use crate::error::{ProtocolError, Rejected};
 
@@ -209,14 +209,18 @@ impl HeaderMap<'_> {
     /// Whether it keeps the limits of section 2. What was read always does.
     pub(crate) fn is_within_limits(&self) -> bool {
         let entries = self.count + self.protocol_entries();
-        entries <= MAX_ENTRIES && self.encoded_bound() <= MAX_BYTES
+        entries <= MAX_ENTRIES && self.encoded_len() <= MAX_BYTES
     }
 
-    /// At least as many bytes as it takes when written: 10 for each number of the protocol.
-    fn encoded_bound(&self) -> usize {
-        1 + self.entries.len()
-            + 10 * self.protocol_entries()
-            + self.group.map_or(0, |group| group.len())
+    /// How many bytes it takes when written, with at most [`MAX_ENTRIES`] in it.
+    pub(crate) fn encoded_len(&self) -> usize {
+        let numbers = [self.deadline, self.streams, self.when_full].into_iter().flatten();
+        let bools = [self.retain, self.echo].into_iter().flatten();
+        let group = self.group.map_or(0, |group| 1 + head_len(group.len() as u64) + group.len());
+        1 + numbers.map(|number| 1 + head_len(number)).sum::<usize>()
+            + 2 * bools.count()
+            + group
+            + self.entries.len()
     }
 }
 

@@ -27,6 +27,8 @@ mod decoder;
 mod frame;
 mod headers;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use decoder::Decoder;
 pub use frame::{Amount, Dropped, Frame, Kind, Magic};

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use switchboard::{
 };
 use switchboard_endpoint::Stream;
 
-use crate::timer::Timer;
-use crate::wait::{Ready, Wake, wait};
+use crate::timer::{Due, Timer};
+use crate::wait::{Ready, Wake, hang_up, wait};
 
 /// Slices of one vectored write: the frames of a turn are in one or two, each large payload adds one.
 const SLICES: usize = 32;
@@ -35,6 +35,8 @@ pub(crate) struct Link {
     timer: Arc<Timer>,
     origin: std::time::Instant,
     state: Mutex<State>,
+    /// Told when the socket is done with.
+    ended: Condvar,
 }
 
 /// What the mutex guards.
@@ -54,8 +56,12 @@ pub(crate) struct State {
     parked: Vec<(Option<usize>, Thread)>,
     seat: Option<Seat>,
     writes_in_background: bool,
+    /// Bytes of messages in the inbox and in the hands of listeners.
+    untaken: usize,
+    /// Bytes came since all that had come was dealt with.
+    fed: bool,
     /// When the timer wakes this link.
-    armed: Option<Instant>,
+    armed: Option<Due>,
 }
 
 /// Whoever waits for the socket now.
@@ -63,7 +69,9 @@ pub(crate) struct State {
 struct Seat {
     /// The waiter that the holder waits for, if it is one.
     waiter: Option<usize>,
-    /// Whether the holder also waits for room to write.
+    /// Whether the holder waits for bytes.
+    read: bool,
+    /// Whether it also waits for room to write.
     write: bool,
 }
 
@@ -110,10 +118,13 @@ impl Link {
             parked: Vec::new(),
             seat: None,
             writes_in_background: false,
+            untaken: 0,
+            fed: false,
             armed: None,
         };
-        let origin = std::time::Instant::now();
-        Ok(Self { stream, wake: Wake::new()?, timer, origin, state: Mutex::new(state) })
+        let (origin, wake) = (std::time::Instant::now(), Wake::new()?);
+        let (state, ended) = (Mutex::new(state), Condvar::new());
+        Ok(Self { stream, wake, timer, origin, state, ended })
     }
 
     /// The time of this link's pump.
@@ -139,6 +150,10 @@ impl Link {
                 Next::Event(event) => state.take(event),
                 Next::Io { read, write, until } => {
                     if !write || !self.write(state, now) {
+                        if core::mem::take(&mut state.fed) {
+                            // The late answer to a call that was given up makes room, unannounced.
+                            state.unpark(|waiter| waiter.is_none());
+                        }
                         return Turn::Wait { read, write, until };
                     }
                 }
@@ -152,9 +167,10 @@ impl Link {
                 }
                 Next::Done(reason) => {
                     // The descriptor may live on in another thread's hands; the peer is told now.
-                    let _ = self.stream.shutdown_write();
+                    hang_up(&self.stream);
                     state.done = true;
                     state.end(&reason);
+                    self.ended.notify_all();
                     return Turn::Done;
                 }
             }
@@ -178,6 +194,7 @@ impl Link {
     /// Reads what there is.
     fn read(&self, state: &mut State) {
         let now = self.now();
+        state.fed = true;
         for _ in 0..READS {
             let space = state.pump.space();
             let wanted = space.len();
@@ -194,10 +211,21 @@ impl Link {
         }
     }
 
-    /// Reads and drives without waiting: for a handler that keeps the seat's holder busy.
-    pub(crate) fn glance(&self, state: &mut State) {
-        self.read(state);
-        self.turn(state);
+    /// Reads and drives without waiting: for a handler that keeps the seat's holder busy. It may have
+    /// gone to another thread meanwhile, so that the holder is told like by anybody else.
+    pub(crate) fn glance(self: &Arc<Self>, state: &mut State) {
+        if let Turn::Wait { read: true, .. } = self.turn(state) {
+            self.read(state);
+        }
+        self.nudge(state);
+    }
+
+    /// Waits until the socket is done with, whoever drives it to there.
+    pub(crate) fn wait_until_done(&self) {
+        let mut state = self.lock();
+        while !state.done {
+            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// The holder of the seat waits for what `turn` says, and reads.
@@ -225,7 +253,7 @@ impl Link {
     ) -> Guard<'a> {
         let Turn::Wait { read, write, .. } = turn else { return state };
         if let Some(seat) = &mut state.seat {
-            seat.write = write;
+            (seat.read, seat.write) = (read, write);
         }
         drop(state);
         let Ready { readable, woken } = wait(&self.stream, &self.wake, read, write, timeout);
@@ -240,18 +268,18 @@ impl Link {
     }
 
     /// Sees to it that somebody looks at this link at `until`.
-    fn arm(self: &Arc<Self>, state: &mut State, until: Option<Instant>) {
-        let Some(until) = until else { return };
-        if state.armed.is_none_or(|armed| armed > until) {
-            state.armed = Some(until);
-            self.timer.wake(Arc::downgrade(self), self.system_time(until));
+    pub(crate) fn arm(self: &Arc<Self>, state: &mut State, until: Option<Instant>) {
+        let Some(until) = until.map(|until| self.system_time(until)) else { return };
+        if state.armed.is_none_or(|armed| armed.at() > until) {
+            state.armed = Some(self.timer.wake(self, until, state.armed));
         }
     }
 
     /// Called by the timer's thread.
-    pub(crate) fn time_up(self: &Arc<Self>) {
+    pub(crate) fn time_up(self: &Arc<Self>, due: Due) {
         let mut state = self.lock();
-        state.armed = None;
+        // It may have been armed anew in between.
+        state.armed = state.armed.filter(|armed| *armed != due);
         self.nudge(&mut state);
         state.unpark(|_| true);
         self.wake.wake();
@@ -260,12 +288,20 @@ impl Link {
     /// Drives the pump for somebody without the seat, after a command; wakes the holder of the seat if
     /// that changes anything for it.
     pub(crate) fn nudge(self: &Arc<Self>, state: &mut State) {
-        let turn = self.turn(state);
+        // To the end, although it is no turn of its own: there may be nobody else to go on, or to arm
+        // the timer. It ends, for nothing is read.
+        let turn = loop {
+            match self.turn(state) {
+                Turn::Again => {}
+                turn => break turn,
+            }
+        };
         let changed = match (turn, &state.seat) {
-            (Turn::Wait { write, until, .. }, Some(seat)) => {
+            (Turn::Wait { read, write, until }, Some(seat)) => {
                 let settled = seat.waiter.is_some_and(|waiter| state.is_settled(waiter));
+                let waits_amiss = (seat.read, seat.write) != (read, write);
                 self.arm(state, until);
-                settled || state.seat.as_ref().is_some_and(|seat| seat.write != write)
+                settled || waits_amiss
             }
             (Turn::Wait { write, until, .. }, None) => {
                 self.arm(state, until);
@@ -310,7 +346,7 @@ impl Link {
         let mut state = self.lock();
         loop {
             if let Some(value) = ready(&mut state, self.now()) {
-                state.wake_heir();
+                self.leave(&mut state);
                 return value;
             }
             if state.seat.is_some() {
@@ -322,11 +358,11 @@ impl Link {
                 state = self.park(state, waiter);
                 continue;
             }
-            state.seat = Some(Seat { waiter, write: false });
+            state.seat = Some(Seat { waiter, read: false, write: false });
             let value;
             (state, value) = self.lead(state, until, &mut ready);
             state.seat = None;
-            state.wake_heir();
+            self.leave(&mut state);
             return value;
         }
     }
@@ -351,6 +387,19 @@ impl Link {
         }
     }
 
+    /// Whoever leaves while nobody holds the seat sees to it that somebody will, if anybody waits or
+    /// anything is left to write.
+    fn leave(self: &Arc<Self>, state: &mut State) {
+        if state.seat.is_some() {
+            return;
+        }
+        if let Some((_, heir)) = state.parked.first() {
+            heir.unpark();
+        } else if state.pump.connection().unsent() > 0 {
+            self.write_in_background(state);
+        }
+    }
+
     /// Lets the holder of the seat drive, until somebody wakes this thread.
     fn park<'a>(&'a self, mut state: Guard<'a>, waiter: Option<usize>) -> Guard<'a> {
         let this = thread::current();
@@ -361,6 +410,15 @@ impl Link {
         let mut state = self.lock();
         state.parked.retain(|(_, thread)| thread.id() != id);
         state
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(due) = state.armed {
+            self.timer.forget(due);
+        }
     }
 }
 
@@ -392,7 +450,7 @@ impl State {
 
     /// The calling thread waits for the socket from now on, for the link's whole life.
     pub(crate) const fn take_seat(&mut self) {
-        self.seat = Some(Seat { waiter: None, write: false });
+        self.seat = Some(Seat { waiter: None, read: false, write: false });
     }
 
     fn is_settled(&self, waiter: usize) -> bool {
@@ -425,8 +483,20 @@ impl State {
             }
             Event::Cancelled { call, .. } => self.stopped.push(call),
             Event::Closed(reason) => self.end(&reason),
-            other => self.inbox.push_back(other),
+            other => {
+                if let Event::Message(message) = &other {
+                    self.untaken += message.size();
+                    self.pump.set_untaken(self.untaken);
+                }
+                self.inbox.push_back(other);
+            }
         }
+    }
+
+    /// So many bytes of messages are dealt with; they were counted when they came out of the pump.
+    pub(crate) const fn taken(&mut self, bytes: usize) {
+        self.untaken -= bytes;
+        self.pump.set_untaken(self.untaken);
     }
 
     fn settle(&mut self, waiter: usize, outcome: Outcome) {
@@ -461,25 +531,22 @@ impl State {
         }
     }
 
-    /// Whoever leaves while nobody holds the seat sees to it that somebody will.
-    fn wake_heir(&self) {
-        if self.seat.is_none()
-            && let Some((_, heir)) = self.parked.first()
-        {
-            heir.unpark();
-        }
-    }
-
     /// Answers what came for a client that serves nothing; whether anything did.
     fn refuse_inbox(&mut self, now: Instant) -> bool {
         let came = !self.inbox.is_empty();
-        for event in self.inbox.drain(..) {
-            if let Event::Request { call, request, .. } = event {
-                let failure = no_handler(request.channel());
-                // A call that has ended meanwhile needs no answer.
-                let _ = self.pump.connection().respond(now, call, Err(&failure));
+        while let Some(event) = self.inbox.pop_front() {
+            match event {
+                Event::Request { call, request, .. } => {
+                    let failure = no_handler(request.channel());
+                    // A call that has ended meanwhile needs no answer.
+                    let _ = self.pump.connection().respond(now, call, Err(&failure));
+                }
+                Event::Message(message) => self.taken(message.size()),
+                _ => {}
             }
         }
+        // Of those, too, which have just been answered.
+        self.stopped.clear();
         came
     }
 }

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Something to run. It does not panic: whoever makes it catches what its user's code does.
+/// Something to run. Whoever makes it catches what its user's code does; a panic that comes all the same
+/// ends nothing but the job.
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs jobs, as many at once as it may have threads. Threads start when they are needed and end with
@@ -25,7 +27,10 @@ struct State {
     jobs: BTreeMap<u64, VecDeque<Job>>,
     /// Those connections, in the order of their turns.
     turns: VecDeque<u64>,
+    /// How many jobs that is in all.
+    waiting: usize,
     threads: usize,
+    /// Threads without a job, some of which may have been notified of one.
     idle: usize,
     ended: bool,
 }
@@ -47,14 +52,14 @@ impl Pool {
         if jobs.len() == 1 {
             state.turns.push_back(connection);
         }
-        if state.idle > 0 {
-            self.0.changed.notify_one();
-        } else if state.threads < self.0.most {
+        state.waiting += 1;
+        if state.waiting > state.idle && state.threads < self.0.most {
             let shared = Arc::clone(&self.0);
             let thread = thread::Builder::new().name("switchboard-handler".into());
             // Without another thread the job waits for one of those that run.
             state.threads += usize::from(thread.spawn(move || shared.work()).is_ok());
         }
+        self.0.changed.notify_one();
     }
 }
 
@@ -84,7 +89,8 @@ impl Shared {
                 continue;
             };
             drop(state);
-            job();
+            // What unwinds here is the destructor of something of the user's.
+            let _ = catch_unwind(AssertUnwindSafe(job));
             state = self.lock();
         }
     }
@@ -95,6 +101,7 @@ impl State {
         let connection = self.turns.pop_front()?;
         let jobs = self.jobs.get_mut(&connection)?;
         let job = jobs.pop_front();
+        self.waiting -= 1;
         if jobs.is_empty() {
             self.jobs.remove(&connection);
         } else {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -100,9 +101,16 @@ impl Server {
     /// Waits until the server has ended.
     pub fn closed(&self) {
         let shared = &self.0.shared;
-        let mut state = shared.lock();
-        while state.accepts || !state.connections.is_empty() {
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let links: Vec<Arc<Link>> = {
+            let mut state = shared.lock();
+            while state.accepts {
+                state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            state.connections.values().cloned().collect()
+        };
+        // Not for their threads: they may be with a handler that never ends, or with this one.
+        for link in links {
+            link.wait_until_done();
         }
     }
 }
@@ -190,7 +198,8 @@ impl Shared {
         let this = Arc::clone(self);
         let thread = thread::Builder::new().name("switchboard-serving".into());
         let spawned = thread.spawn(move || {
-            serving.run();
+            // What unwinds here is the destructor of something of the user's.
+            let _ = catch_unwind(AssertUnwindSafe(|| serving.run()));
             drop(serving);
             this.gone(id);
         });
@@ -201,7 +210,6 @@ impl Shared {
 
     fn gone(&self, id: ConnectionId) {
         self.lock().connections.remove(&id);
-        self.changed.notify_all();
     }
 }
 

@@ -46,7 +46,7 @@ impl Listener {
     pub(crate) fn call(&self, context: Context, message: Payload, limits: &PayloadLimits) -> bool {
         // A panic is the listener's own, and concerns neither the sender nor the other listeners.
         catch_unwind(AssertUnwindSafe(|| (self.run)(context, message, limits)))
-            .is_ok_and(|taken| taken.is_ok())
+            .map_or(true, |taken| taken.is_ok())
     }
 }
 

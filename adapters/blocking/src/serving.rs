@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use switchboard::service::no_handler;
 use switchboard::{
     CallId, ConnectionId, Event, Failure, Instant, Payload, PayloadLimits, PeerHello, Received,
-    Status,
+    Status, Welcome,
 };
 use switchboard_endpoint::Credentials;
 
@@ -32,7 +32,6 @@ pub(crate) struct Serving {
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
     queue: VecDeque<(Peer, Received)>,
-    bytes: usize,
     /// A job of the pool takes them.
     taken: bool,
 }
@@ -74,13 +73,14 @@ impl Serving {
     }
 
     fn welcome(&self, hello: PeerHello) -> Option<Peer> {
-        let verdict = self.services.authorize(&hello, self.credentials.as_ref());
+        let mut verdict = self.services.authorize(&hello, self.credentials.as_ref());
+        // Taken before the lock is, so that it is dropped behind it: that is code of the user's.
+        let kept = verdict.as_mut().ok().and_then(Welcome::take_state);
         let mut state = self.link.lock();
         let now = self.link.now();
         let connection = state.pump.connection();
         let failure = match verdict {
-            Ok(mut welcome) => {
-                let kept = welcome.take_state();
+            Ok(welcome) => {
                 // Too large a welcome is this server's fault; a client that has gone is nobody's.
                 if connection.accept(now, &welcome).is_ok() {
                     return Some(Peer::new(PeerFacts {
@@ -147,12 +147,10 @@ impl Serving {
 
     fn message(self: &Arc<Self>, peer: &Peer, message: Received) {
         if self.services.listeners(message.channel()).is_empty() {
-            return;
+            return self.link.lock().taken(message.size());
         }
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        messages.bytes += message.size();
         messages.queue.push_back((peer.clone(), message));
-        self.link.lock().pump.set_untaken(messages.bytes);
         if !core::mem::replace(&mut messages.taken, true) {
             self.take_message_later();
         }
@@ -175,10 +173,8 @@ impl Serving {
         let size = message.size();
         self.listen(&peer, message);
         {
-            let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-            messages.bytes -= size;
             let mut state = self.link.lock();
-            state.pump.set_untaken(messages.bytes);
+            state.taken(size);
             self.link.nudge(&mut state);
         }
         self.take_message_later();

@@ -12,13 +12,14 @@ pub(crate) struct Ready {
 }
 
 #[cfg(unix)]
-pub(crate) use unix::{Wake, wait};
+pub(crate) use unix::{Wake, hang_up, wait};
 
 #[cfg(unix)]
 mod unix {
     use std::os::fd::AsFd;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::net::{Shutdown, shutdown};
 
     use super::{Duration, Ready, io};
 
@@ -78,6 +79,12 @@ mod unix {
         }
     }
 
+    /// Ends both directions, for the peer as if all descriptors of this end were closed.
+    pub(crate) fn hang_up(stream: &impl AsFd) {
+        // A peer that is gone needs no telling.
+        let _ = shutdown(stream, Shutdown::Both);
+    }
+
     /// Waits until `source` is readable (if `read`) or writable (if `write`) or broken, `wake` is
     /// woken, or `timeout` has passed. Without a timeout it costs less.
     pub(crate) fn wait(
@@ -91,16 +98,18 @@ mod unix {
         interest.set(PollFlags::IN, read);
         interest.set(PollFlags::OUT, write);
         let end = wake.end();
-        let mut descriptors = [PollFd::new(source, interest), PollFd::new(&end, PollFlags::IN)];
+        let mut descriptors = [PollFd::new(&end, PollFlags::IN), PollFd::new(source, interest)];
+        // A source that nobody asks about is left out: that it is broken would end every wait at once.
+        let asked = if read || write { 2 } else { 1 };
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         // What can go wrong here is a signal: then the wait ends for no reason.
-        if poll(&mut descriptors, timeout.as_ref()).is_err() {
+        if poll(&mut descriptors[..asked], timeout.as_ref()).is_err() {
             return Ready::default();
         }
         let broken = PollFlags::HUP | PollFlags::ERR;
         Ready {
-            readable: descriptors[0].revents().intersects(PollFlags::IN | broken),
-            woken: !descriptors[1].revents().is_empty(),
+            readable: read && descriptors[1].revents().intersects(PollFlags::IN | broken),
+            woken: !descriptors[0].revents().is_empty(),
         }
     }
 }
@@ -108,7 +117,7 @@ mod unix {
 /// A system on which no transport is served yet: a stream cannot be made there, so that nobody ever
 /// waits for one.
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{Wake, wait};
+pub(crate) use elsewhere::{Wake, hang_up, wait};
 
 #[cfg(not(unix))]
 mod elsewhere {
@@ -130,6 +139,8 @@ mod elsewhere {
             match self.0 {}
         }
     }
+
+    pub(crate) const fn hang_up<S>(_: &S) {}
 
     pub(crate) fn wait<S>(_: &S, wake: &Wake, _: bool, _: bool, _: Option<Duration>) -> Ready {
         match wake.0 {}

@@ -68,6 +68,21 @@ fn integers_are_floats_when_exact() {
     assert!(message.contains("not exact as an f32"), "{message}");
 }
 
+#[test]
+fn a_byte_string_is_an_array_of_u8_and_of_no_other_number() {
+    const BYTES: &str = "d856 48 000000000000f03f";
+    assert_eq!(read::<Vec<u8>>(BYTES), Ok(vec![0, 0, 0, 0, 0, 0, 0xf0, 0x3f]));
+    assert_eq!(mismatch::<Vec<f64>>(BYTES).0, "[0]", "JavaScript's `Float64Array.of(1)`");
+    assert_eq!(mismatch::<Vec<f32>>(BYTES).0, "[0]");
+    assert_eq!(mismatch::<Vec<u16>>(BYTES).0, "[0]");
+    assert_eq!(mismatch::<Vec<i8>>(BYTES).0, "[0]");
+    assert_eq!(mismatch::<(u8, u128)>("42 01 02").0, "[1]");
+    assert_eq!(
+        mismatch::<Vec<u64>>("41 01").1,
+        "invalid type: a byte of a byte string, expected u64"
+    );
+}
+
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Wrapped(f64);
 

@@ -1,0 +1,274 @@
+//! How a connection and a server end.
+#![cfg(unix)]
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use common::{GOODBYE, Gate, Home, Tell};
+use switchboard::{
+    CallError, CloseReason, Config, Fate, Options, Rejected, Restart, Status, Welcome,
+};
+use switchboard_blocking::{Client, Server, ServerBuilder};
+
+/// Handlers "pool" and "inline" that wait at a gate, and "works".
+fn gated(builder: ServerBuilder) -> (Home, Arc<Gate>) {
+    let gate = Arc::new(Gate::default());
+    let builder = builder
+        .handle("pool", gate.handler())
+        .handle_inline("inline", gate.handler())
+        .handle("works", |_, ()| Ok(true));
+    (Home::of(builder), gate)
+}
+
+/// Closes in a hurry.
+fn short() -> Config {
+    let mut config = Config::default();
+    config.drain = Duration::from_millis(50);
+    config.linger = Duration::from_millis(50);
+    config
+}
+
+/// Tells of each connection of the server that ends.
+fn ends(builder: ServerBuilder) -> (ServerBuilder, Receiver<()>) {
+    let (sender, ended) = channel();
+    let authorize = move |_: &_, _: Option<&_>| Ok(Welcome::new().state(Tell(sender.clone())));
+    (builder.authorize(authorize), ended)
+}
+
+fn closed(message: &str) -> CloseReason {
+    CloseReason::Closed { message: message.into() }
+}
+
+#[test]
+fn a_client_closes_gracefully_and_once() {
+    let (builder, ended) = ends(Server::builder());
+    let (home, _gate) = gated(builder);
+    let client = home.client();
+    let twin = client.clone();
+    assert_eq!(client.close("done"), closed("done"));
+    ended.recv().unwrap();
+    assert_eq!(twin.close("again"), closed("done"));
+    let disconnected = CallError::Disconnected(closed("done"), Fate::NeverSent);
+    assert_eq!(twin.request::<bool>("works", &()), Err(disconnected.clone()));
+    assert_eq!(twin.send("works", &()), Err(disconnected.clone()));
+    assert_eq!(twin.ping(), Err(disconnected));
+    twin.abort("at all");
+    assert_eq!(twin.close("again"), closed("done"));
+}
+
+#[test]
+fn a_dropped_client_says_goodbye() {
+    let (home, _gate) = gated(Server::builder());
+    let client = home.client();
+    let again = client.clone();
+    assert!(client.request::<bool>("works", &()).unwrap());
+    drop(client);
+    assert!(again.request::<bool>("works", &()).unwrap(), "not the last clone");
+
+    let place = common::Place::new();
+    let listener = place.listen();
+    let address = place.address();
+    let client = thread::spawn(move || Client::connect(&address).unwrap());
+    let mut raw = common::Raw::welcomes(&listener, common::WELCOME);
+    drop(client.join().unwrap());
+    assert_eq!(raw.rest(), GOODBYE);
+}
+
+#[test]
+fn open_calls_end_during_a_close() {
+    for channel in ["pool", "inline"] {
+        for by_client in [true, false] {
+            let (home, gate) = gated(Server::builder());
+            let (client, witness) = (home.client(), home.client());
+            thread::scope(|scope| {
+                let call = scope.spawn(|| client.request::<()>(channel, &()));
+                gate.wait_for(1);
+                let close = scope.spawn(|| {
+                    if by_client {
+                        assert_eq!(client.close("done"), closed("done"));
+                    } else {
+                        home.server.close(Restart::never());
+                    }
+                });
+                // New calls are refused as soon as the close is under way: told by a connection that
+                // hears of it last. (Behind an inline handler a client's own would wait.)
+                let asked = if by_client { &client } else { &witness };
+                let asks = channel == "pool" || !by_client;
+                while asks {
+                    match asked.request::<()>("nobody", &()).unwrap_err() {
+                        CallError::Failed(failure) if failure.status == Status::UNIMPLEMENTED => {}
+                        CallError::Failed(failure) if failure.status == Status::UNAVAILABLE => {
+                            break;
+                        }
+                        CallError::Rejected(Rejected::Closed)
+                        | CallError::Disconnected(_, Fate::NeverSent) => break,
+                        other => panic!("{other:?}"),
+                    }
+                }
+                gate.open();
+                call.join().unwrap().unwrap();
+                close.join().unwrap();
+            });
+        }
+    }
+}
+
+#[test]
+fn a_server_that_closes_tells_its_clients_and_removes_its_file() {
+    let (home, _gate) = gated(Server::builder().config(short()));
+    let client = home.client();
+    home.server.close(Restart::after(Duration::from_secs(2)).message("update"));
+    assert!(!Path::new(&home.address).exists());
+    // Nobody read meanwhile, so that the server waited until `drain`; the call reads all that.
+    let error = client.request::<bool>("works", &()).unwrap_err();
+    assert!(matches!(error, CallError::Disconnected(_, Fate::NeverSent)), "{error:?}");
+    assert!(matches!(client.close(""), CloseReason::PeerError { .. }));
+    home.server.close(Restart::never());
+    home.server.closed();
+}
+
+#[test]
+fn a_waiting_client_learns_why_its_server_closes() {
+    let (home, gate) = gated(Server::builder());
+    let client = home.client();
+    thread::scope(|scope| {
+        let call = scope.spawn(|| client.request::<()>("pool", &()));
+        gate.wait_for(1);
+        let close = scope.spawn(|| {
+            home.server.close(Restart::after(Duration::from_secs(2)).message("update"));
+        });
+        while Path::new(&home.address).exists() {
+            thread::yield_now();
+        }
+        gate.open();
+        call.join().unwrap().unwrap();
+        let reconnect_after = Some(Duration::from_secs(2));
+        let reason = CloseReason::PeerClosed { message: "update".into(), reconnect_after };
+        assert_eq!(client.close("me, too"), reason);
+        close.join().unwrap();
+    });
+}
+
+#[test]
+fn a_server_closes_though_its_peers_and_handlers_are_stuck() {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let builder = Server::builder().config(short()).authorize(move |hello, _| {
+        if hello.settings.scope == "slow" {
+            held.pass();
+        }
+        Ok(Welcome::new())
+    });
+    let (home, stuck) = gated(builder);
+    let silent = home.welcomed();
+    let never = home.raw();
+    let client = home.client();
+    thread::scope(|scope| {
+        for channel in ["pool", "inline"] {
+            let client = home.client();
+            scope.spawn(move || client.request::<()>(channel, &()).unwrap_err());
+        }
+        let slow = || Client::builder().scope("slow").connect(&home.address).unwrap_err();
+        scope.spawn(slow);
+        // One that reads nothing although much is said to it.
+        let mut deaf = home.welcomed();
+        deaf.say(&b"\0\0\0\x07\x85\x07\x01\x61a\xa0\xf6"[..]);
+        stuck.wait_for(2);
+        gate.wait_for(1);
+        home.server.close(Restart::never());
+        assert!(!Path::new(&home.address).exists());
+        stuck.open();
+        gate.open();
+    });
+    drop((silent, never, client));
+}
+
+#[test]
+fn a_handler_may_close_its_own_server() {
+    for inline in [true, false] {
+        let (sender, servers) = channel::<Server>();
+        let servers = std::sync::Mutex::new(servers);
+        let close = move |_: switchboard_blocking::Context, ()| {
+            let server = servers.lock().unwrap().recv()?;
+            server.close(Restart::never());
+            Ok(())
+        };
+        let builder = Server::builder().config(short());
+        let home = Home::of(if inline {
+            builder.handle_inline("close", close)
+        } else {
+            builder.handle("close", close)
+        });
+        sender.send(home.server.clone()).unwrap();
+        let error = home.client().request::<()>("close", &()).unwrap_err();
+        assert!(matches!(error, CallError::Disconnected(_, Fate::MayHaveRun)), "{error:?}");
+        home.server.closed();
+    }
+}
+
+#[test]
+fn the_last_server_to_be_dropped_ends_all_at_once() {
+    let (builder, ended) = ends(Server::builder());
+    let gate = Arc::new(Gate::default());
+    let place = common::Place::new();
+    let server = builder.handle("pool", gate.handler()).bind(&place.address()).unwrap();
+    let twin = server.clone();
+    drop(server);
+    let client = Client::connect(&place.address()).unwrap();
+    let raw = std::os::unix::net::UnixStream::connect(place.address()).unwrap();
+    thread::scope(|scope| {
+        let call = scope.spawn(|| client.request::<()>("pool", &()).unwrap_err());
+        gate.wait_for(1);
+        drop(twin);
+        let lost = CallError::Disconnected(CloseReason::Lost, Fate::MayHaveRun);
+        assert_eq!(call.join().unwrap(), lost);
+        assert_eq!(common::Raw(raw).hear(), None);
+        gate.open();
+    });
+    ended.recv().unwrap();
+    // The acceptor has its time to go.
+    while Path::new(&place.address()).exists() {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn an_abort_ends_the_calls_of_all_threads() {
+    let (builder, ended) = ends(Server::builder());
+    let (home, gate) = gated(builder);
+    let client = home.client().with(Options::new().no_deadline());
+    thread::scope(|scope| {
+        let call = || client.request::<()>("pool", &()).unwrap_err();
+        let calls = [scope.spawn(call), scope.spawn(call), scope.spawn(call)];
+        gate.wait_for(3);
+        client.abort("enough");
+        let aborted = CloseReason::Aborted { message: "enough".into() };
+        for call in calls {
+            let error = CallError::Disconnected(aborted.clone(), Fate::MayHaveRun);
+            assert_eq!(call.join().unwrap(), error);
+        }
+        assert_eq!(client.close("too late"), aborted);
+        gate.open();
+    });
+    ended.recv().unwrap();
+}
+
+#[test]
+fn a_close_that_takes_too_long_ends_at_drain() {
+    let (home, gate) = gated(Server::builder());
+    let client = Client::builder().config(short()).connect(&home.address).unwrap();
+    thread::scope(|scope| {
+        let call = scope.spawn(|| client.request::<()>("pool", &()).unwrap_err());
+        gate.wait_for(1);
+        let reason = CloseReason::Timeout(switchboard::Timer::Drain);
+        assert_eq!(client.close("now"), reason);
+        let error = CallError::Disconnected(reason, Fate::MayHaveRun);
+        assert_eq!(call.join().unwrap(), error);
+        gate.open();
+    });
+}

@@ -1,0 +1,45 @@
+//! A server without descriptors survives and serves again. A test binary of its own, because the
+//! limit is the process's.
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use std::fs::File;
+use std::os::unix::net::UnixStream;
+
+use common::Home;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use switchboard_blocking::{Client, Server};
+
+#[test]
+fn a_server_that_ran_out_of_descriptors_serves_again() {
+    let home = Home::of(Server::builder().handle("works", |_, ()| Ok(true)));
+    let early = home.client();
+    assert!(early.request::<bool>("works", &()).unwrap());
+
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = Some(64);
+    setrlimit(Resource::Nofile, limit).unwrap();
+    for left in 0..6 {
+        let mut hoard = Vec::new();
+        while let Ok(file) = File::open("/dev/null") {
+            hoard.push(file);
+        }
+        // So many for one client's end, and the server's end of it: from none to nearly enough.
+        hoard.truncate(hoard.len() - 1 - left);
+        let waiting = UnixStream::connect(&home.address);
+        // Those who came in earlier are served all the time.
+        for _ in 0..100 {
+            assert!(early.request::<bool>("works", &()).unwrap());
+        }
+        drop(hoard);
+        drop(waiting);
+        // Who waited in the queue may have been turned away; who comes now is not.
+        let late = loop {
+            if let Ok(client) = Client::connect(&home.address) {
+                break client;
+            }
+        };
+        assert!(late.request::<bool>("works", &()).unwrap());
+    }
+}

@@ -1,0 +1,61 @@
+//! What the benchmarks share: candidates measured in turns, in one run, and told as ratios. Absolute
+//! times move with the machine; the ratios are what counts.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Rounds of every candidate; the median of them counts.
+const ROUNDS: usize = 31;
+/// How long one candidate runs in one round: longer than any timer's grain, short beside a change of
+/// the processor's speed.
+const SLICE: Duration = Duration::from_millis(5);
+
+/// Something to measure. The first one of a table is its floor.
+pub struct Candidate<'a> {
+    pub name: &'static str,
+    pub run: Box<dyn FnMut() + 'a>,
+}
+
+/// A candidate whose result is not thrown away by the compiler.
+pub fn candidate<'a, T>(name: &'static str, mut run: impl FnMut() -> T + 'a) -> Candidate<'a> {
+    Candidate { name, run: Box::new(move || drop(black_box(run()))) }
+}
+
+/// Measures the candidates in turns and prints a line for each: its time and how many times that of
+/// the first it is.
+pub fn table(title: &str, mut candidates: Vec<Candidate<'_>>) {
+    let counts: Vec<u32> = candidates.iter_mut().map(calibrate).collect();
+    let mut times = vec![Vec::with_capacity(ROUNDS); candidates.len()];
+    for _ in 0..ROUNDS {
+        for (index, candidate) in candidates.iter_mut().enumerate() {
+            let start = Instant::now();
+            for _ in 0..counts[index] {
+                (candidate.run)();
+            }
+            times[index].push(start.elapsed().as_secs_f64() * 1e9 / f64::from(counts[index]));
+        }
+    }
+    println!("\n{title}");
+    let mut floor = None;
+    for (candidate, times) in candidates.iter().zip(&mut times) {
+        times.sort_by(f64::total_cmp);
+        let median = times[ROUNDS / 2];
+        let floor = *floor.get_or_insert(median);
+        println!("  {:<44} {median:>9.1} ns   x {:.2}", candidate.name, median / floor);
+    }
+}
+
+/// How often a candidate must run to fill a slice.
+fn calibrate(candidate: &mut Candidate<'_>) -> u32 {
+    let mut count = 1u32;
+    loop {
+        let start = Instant::now();
+        for _ in 0..count {
+            (candidate.run)();
+        }
+        if start.elapsed() >= SLICE || count > u32::MAX / 2 {
+            return count;
+        }
+        count *= 2;
+    }
+}

@@ -1,0 +1,29 @@
+//! `switchboard call`: one call, its answer on stdout.
+
+use switchboard::Payload;
+
+use crate::Common;
+use crate::json;
+use crate::problem::Problem;
+use crate::session::Session;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where the server is met
+    address: String,
+    /// Whom to call there
+    channel: String,
+    /// The arguments; null if there are none
+    #[arg(allow_negative_numbers = true)]
+    json: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, common: &Common) -> Result<(), Problem> {
+    let arguments = json::parse(args.json.as_deref().unwrap_or("null"))?;
+    let session = Session::open(&args.address, common.timeout)?;
+    let answer: Payload = session.client().request(&args.channel, &arguments)?;
+    common.output.print(&answer)?;
+    // The answer is here; how the connection ends no longer matters.
+    session.client().close("done");
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! The `switchboard` program: the command line, and what each exit code means.
+//!
+//! ```text
+//! main -> demo, serve (-> channels), call, send, ping
+//! call, send, ping -> session -> switchboard-blocking
+//! output, problem -> json, diag -> item, text
+//! ```
+//!
+//! Data goes to stdout, one value a line; everything else goes to stderr. Nothing here knows the
+//! protocol: that is `switchboard`'s, and its transport is `switchboard-blocking`'s.
+
+mod call;
+mod channels;
+mod demo;
+mod diag;
+mod item;
+mod json;
+mod output;
+mod ping;
+mod problem;
+mod send;
+mod serve;
+mod session;
+mod text;
+mod timeout;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use output::Notation;
+use problem::Exit;
+
+const EXAMPLES: &str = r#"Examples:
+  switchboard demo                                     see everything at once
+  switchboard serve ./app.sock --demo                  a server to try things on
+  switchboard call ./app.sock echo '{"n": 21.0}'
+  switchboard call ./app.sock sleep '{"ms": 5000}' --timeout 500ms
+  switchboard call ./app.sock echo '{"$bytes": "AP8="}' --output diag
+  switchboard send ./app.sock log '"started"'
+  switchboard ping ./app.sock -c 3
+
+Addresses: a path with a '/' in it, or a name in the user's runtime folder.
+
+Values are JSON; none is null. Integers stay integers, up to 128 bits; 21.0 stays a float. Bytes
+are {"$bytes": "<base64>"}; a map with keys that are no text is {"$map": [[key, value], ...]}. An
+object whose only key is really called so takes a '$' more: {"$$bytes": ...}. What JSON cannot
+say (NaN, tags, ...) is printed with --output diag.
+
+Exit codes: 0 ok, 1 the peer answered an error, 2 usage (also: the answer needs --output diag),
+3 not running or refused, 4 deadline, 5 versions do not fit, 6 connection lost or protocol error
+(also: the system failed); 130 if a second signal ended `serve` at once.
+Without --timeout a handshake may take 10 s and a call 30 s."#;
+
+/// Serve, call, message and ping over local sockets
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What every command understands.
+#[derive(clap::Args)]
+struct Common {
+    /// Time for connecting and the call: 500ms, 2s, 1m, or seconds (1.5)
+    #[arg(long, global = true, value_name = "TIME", value_parser = timeout::parse)]
+    timeout: Option<Duration>,
+    /// How values are printed
+    #[arg(long, global = true, value_enum, value_name = "NOTATION", default_value = "json")]
+    output: Notation,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show a server and two clients at work, step by step
+    Demo,
+    /// Serve until SIGINT or SIGTERM, then close gracefully
+    Serve(serve::Args),
+    /// Call a channel and print its answer
+    Call(call::Args),
+    /// Send a one-way message to a channel
+    Send(send::Args),
+    /// Measure round trips
+    Ping(ping::Args),
+}
+
+fn main() -> ExitCode {
+    let Cli { command, common } = Cli::parse();
+    let done = match command {
+        Command::Demo => demo::run(),
+        Command::Serve(args) => serve::run(&args),
+        Command::Call(args) => call::run(&args, &common),
+        Command::Send(args) => send::run(&args, &common),
+        Command::Ping(args) => ping::run(&args, &common),
+    };
+    done.map_or_else(|problem| problem.report(), |()| Exit::Ok).into()
+}

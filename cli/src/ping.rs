@@ -1,0 +1,48 @@
+//! `switchboard ping`: round trips, one line each.
+
+use std::time::Duration;
+
+use crate::Common;
+use crate::item::Item;
+use crate::problem::Problem;
+use crate::session::Session;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where the server is met
+    address: String,
+    /// How many, one after the other; above 1, a last line sums them up
+    #[arg(short, long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
+}
+
+pub(crate) fn run(args: &Args, common: &Common) -> Result<(), Problem> {
+    let session = Session::open(&args.address, common.timeout)?;
+    let (mut least, mut most, mut sum) = (Duration::MAX, Duration::ZERO, Duration::ZERO);
+    for number in 1..=args.count {
+        let time = session.client().ping()?;
+        (least, most, sum) = (least.min(time), most.max(time), sum + time);
+        common.output.print_item(&line([("ping", number.into()), ("ms", ms(time))]))?;
+    }
+    if args.count > 1 {
+        let average = sum / args.count;
+        common.output.print_item(&line([
+            ("pings", args.count.into()),
+            ("min_ms", ms(least)),
+            ("avg_ms", ms(average)),
+            ("max_ms", ms(most)),
+        ]))?;
+    }
+    session.client().close("done");
+    Ok(())
+}
+
+fn line<const N: usize>(entries: [(&str, Item); N]) -> Item {
+    Item::Map(entries.map(|(key, value)| (Item::Text(key.into()), value)).into())
+}
+
+/// Milliseconds with three digits behind the point.
+fn ms(time: Duration) -> Item {
+    Item::Float((time.as_secs_f64() * 1e6).round() / 1e3)
+}

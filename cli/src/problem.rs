@@ -1,0 +1,261 @@
+//! `Problem`: why a command ends without what was asked for, as people read it on stderr and as
+//! scripts read it from the exit code. Everything that can fail becomes one.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use switchboard::{CallError, CloseReason, Failure, Payload, Rejected, Status, Timer};
+use switchboard_blocking::OpenError;
+
+use crate::text::plain;
+use crate::{diag, item::Item, json};
+
+/// The exit codes; `--help` lists them, scripts rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Ok = 0,
+    /// The peer answered an error.
+    Answered = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Nobody serves there, or the server refused.
+    Refused = 3,
+    /// Time ran out.
+    Deadline = 4,
+    /// The two sides speak different versions of the protocol.
+    Versions = 5,
+    /// The connection was lost, the peer broke the protocol, or the operating system failed.
+    Lost = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        (exit as u8).into()
+    }
+}
+
+/// What was wrong, what to do about it, and the exit code that says the same.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    exit: Exit,
+    what: String,
+    todo: String,
+    /// What the peer's failure carries for programs, printed.
+    data: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(exit: Exit, what: impl fmt::Display, todo: impl Into<String>) -> Self {
+        Self { exit, what: what.to_string(), todo: todo.into(), data: None }
+    }
+
+    /// Whoever read stdout has had enough, which is no problem of anybody.
+    fn quiet() -> Self {
+        Self::new(Exit::Ok, "", "")
+    }
+
+    /// Writing to stdout failed.
+    pub(crate) fn stdout(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::quiet();
+        }
+        let what = format!("cannot write to stdout: {error}");
+        Self::new(Exit::Lost, what, "check where the output goes")
+    }
+
+    /// Tells it on stderr, and the exit code for it.
+    pub(crate) fn report(&self) -> Exit {
+        if self.exit != Exit::Ok {
+            tell(&format!("{}: {}", self.what, self.todo));
+            if let Some(data) = &self.data {
+                tell(&format!("data of the failure: {data}"));
+            }
+        }
+        self.exit
+    }
+
+    /// A failure of the peer's making.
+    fn failure(exit: Exit, before: &str, failure: &Failure) -> Self {
+        let what = format!("{before}{failure}");
+        let data = (failure.data != Payload::null()).then(|| shown(&failure.data));
+        Self { data, ..Self::new(exit, what, remedy(failure.status)) }
+    }
+}
+
+/// A line on stderr. If nobody can read it, nobody can be told that either.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "switchboard: {}", plain(line));
+}
+
+/// A payload for people: as JSON if it can be, else in diagnostic notation.
+pub(crate) fn shown(payload: &Payload) -> String {
+    match Item::read(payload) {
+        Ok(item) => json::print(&item).unwrap_or_else(|_| diag::print(&item)),
+        Err(error) => format!("({error})"),
+    }
+}
+
+/// What to do about a status.
+fn remedy(status: Status) -> &'static str {
+    match status {
+        Status::CANCELLED | Status::ABORTED => "try again if it is still wanted",
+        Status::INVALID_ARGUMENT | Status::OUT_OF_RANGE => "correct the arguments",
+        Status::DEADLINE_EXCEEDED => "allow more time with --timeout",
+        Status::NOT_FOUND => "check the name of what was asked for",
+        Status::ALREADY_EXISTS => "choose another name, or use what exists",
+        Status::PERMISSION_DENIED => "ask as a user who may",
+        Status::UNAUTHENTICATED => "show who you are",
+        Status::RESOURCE_EXHAUSTED => "ask for less, or try again later",
+        Status::FAILED_PRECONDITION => "bring the server into the state that this needs first",
+        Status::UNIMPLEMENTED => "check the name of the channel",
+        Status::UNAVAILABLE => "try again later",
+        Status::INTERNAL | Status::UNKNOWN | Status::DATA_LOSS => "look at the server's own log",
+        _ => "look up what the server means by this status",
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::NotRunning { address } => Self::new(
+                Exit::Refused,
+                format!("nobody serves {address}"),
+                "start the server, or check the address",
+            ),
+            OpenError::Refused(failure) => {
+                Self::failure(Exit::Refused, "the server refused: ", &failure)
+            }
+            OpenError::Busy(what) => Self::new(Exit::Refused, what, "try again later"),
+            OpenError::TooOld { theirs } => Self::new(
+                Exit::Versions,
+                format!("this program is too old: the other side speaks versions {theirs:?}"),
+                "update this program",
+            ),
+            OpenError::TooNew { theirs } => Self::new(
+                Exit::Versions,
+                format!("the other side is too old: it speaks versions {theirs:?}"),
+                "update it, or restart it if it has been updated",
+            ),
+            OpenError::InUse { address } => Self::new(
+                Exit::Refused,
+                format!("another server serves {address}"),
+                "stop it, or use it",
+            ),
+            OpenError::NotPermitted(what) => {
+                Self::new(Exit::Refused, what, "choose another place, or run as the right user")
+            }
+            OpenError::BadAddress(what) => {
+                Self::new(Exit::Usage, what, "give a path with a '/' in it, or a plain name")
+            }
+            OpenError::BadConfig(what) => Self::new(Exit::Usage, what, "correct the command"),
+            OpenError::Closed(reason) => reason.into(),
+            other => Self::new(Exit::Lost, other, "check the address, then try again"),
+        }
+    }
+}
+
+impl From<CloseReason> for Problem {
+    fn from(reason: CloseReason) -> Self {
+        let (exit, todo) = match &reason {
+            CloseReason::Refused { failure, .. } => {
+                return Self::failure(Exit::Refused, "the server refused: ", failure);
+            }
+            CloseReason::Versions { .. } => (Exit::Versions, "update the older program"),
+            CloseReason::Timeout(Timer::Write) => (Exit::Lost, "look whether the peer still runs"),
+            CloseReason::Timeout(_) => (Exit::Deadline, "allow more time with --timeout"),
+            CloseReason::PeerError { .. } | CloseReason::Protocol(_) => {
+                (Exit::Lost, "check that the peer speaks switchboard, and is up to date")
+            }
+            _ => (Exit::Lost, "look whether the server still runs, then try again"),
+        };
+        Self::new(exit, reason, todo)
+    }
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Failed(failure) if failure.status == Status::DEADLINE_EXCEEDED => {
+                Self::failure(Exit::Deadline, "", &failure)
+            }
+            CallError::Failed(failure) => Self::failure(Exit::Answered, "", &failure),
+            CallError::Rejected(rejected @ (Rejected::TooLarge | Rejected::BadChannel)) => {
+                Self::new(Exit::Usage, rejected, "correct the command")
+            }
+            CallError::Rejected(rejected) => Self::new(Exit::Lost, rejected, "try again later"),
+            CallError::Deadline(fate) => Self::new(
+                Exit::Deadline,
+                format!("no answer in time; {fate}"),
+                "allow more time with --timeout",
+            ),
+            CallError::Disconnected(reason, fate) => {
+                let mut problem = Self::from(reason);
+                problem.what = format!("{}; {fate}", problem.what);
+                problem
+            }
+            CallError::Encode(error) => Self::new(Exit::Usage, error, "correct the arguments"),
+            CallError::Decode(error) => {
+                let what = format!("the answer is unusable: {error}");
+                Self::new(Exit::Lost, what, "look for the fault in the server")
+            }
+            other => Self::new(Exit::Lost, other, "try again"),
+        }
+    }
+}
+
+impl From<json::Unreadable> for Problem {
+    fn from(error: json::Unreadable) -> Self {
+        Self::new(
+            Exit::Usage,
+            format!("the argument is no JSON that can be sent: {error}"),
+            r#"write it like '{"ms": 5}' or '"text"', quotes included"#,
+        )
+    }
+}
+
+impl From<json::Unwritable> for Problem {
+    fn from(error: json::Unwritable) -> Self {
+        let what = format!("the answer came, but {error}");
+        Self::new(Exit::Usage, what, "use --output diag, which can")
+    }
+}
+
+impl From<switchboard::ScanError> for Problem {
+    fn from(error: switchboard::ScanError) -> Self {
+        CallError::Decode(error.into()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_that_are_promised() {
+        let code = |problem: Problem| problem.exit as u8;
+        let failed = |status| CallError::Failed(Failure::new(status, "no")).into();
+        assert_eq!(code(failed(Status::NOT_FOUND)), 1);
+        assert_eq!(code(failed(Status::DEADLINE_EXCEEDED)), 4);
+        assert_eq!(code(CallError::Rejected(Rejected::BadChannel).into()), 2);
+        assert_eq!(code(OpenError::BadAddress("?".into()).into()), 2);
+        assert_eq!(code(OpenError::NotRunning { address: "x".into() }.into()), 3);
+        assert_eq!(code(OpenError::InUse { address: "x".into() }.into()), 3);
+        assert_eq!(code(OpenError::Busy("full".into()).into()), 3);
+        assert_eq!(code(CloseReason::Timeout(Timer::Handshake).into()), 4);
+        assert_eq!(code(OpenError::TooOld { theirs: vec![2] }.into()), 5);
+        assert_eq!(code(OpenError::TooNew { theirs: vec![1] }.into()), 5);
+        assert_eq!(code(CloseReason::Lost.into()), 6);
+        assert_eq!(code(OpenError::Io(io::Error::other("?")).into()), 6);
+        assert_eq!(code(Problem::stdout(&io::ErrorKind::BrokenPipe.into())), 0);
+    }
+
+    #[test]
+    fn a_failure_shows_its_data_whatever_it_is() {
+        let nan = Payload::from_cbor(vec![0xf9, 0x7e, 0x00]).unwrap();
+        let failure = Failure::new(Status::NOT_FOUND, "no such user").with_data(nan);
+        let problem = Problem::from(CallError::Failed(failure));
+        assert_eq!(problem.what, "NOT_FOUND: no such user");
+        assert_eq!(problem.data.as_deref(), Some("NaN"));
+    }
+}

@@ -1,0 +1,237 @@
+//! Every exit code but 0 and those of signals, and that its reason stands on stderr alone.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use common::{
+    Done, Fake, GOODBYE, Serve, WELCOME, binary, finish, greet, read_frame, run, write_frame,
+};
+
+/// One line on stderr, nothing on stdout.
+#[track_caller]
+fn ends(done: &Done, code: i32, reason: &str) {
+    assert_eq!((done.code, done.stdout.as_str()), (Some(code), ""), "{done:?}");
+    assert!(done.stderr.starts_with("switchboard: "), "{done:?}");
+    assert!(done.stderr.contains(reason), "{done:?}");
+    assert_eq!(done.stderr.lines().count(), 1, "{done:?}");
+}
+
+/// `[2, status, "\x1b[2Jno", [version], null, null]`.
+fn reject(status: u8, version: u8) -> Vec<u8> {
+    [b"\x86\x02", &[status][..], b"\x66\x1b[2Jno\x81", &[version], b"\xf6\xf6"].concat()
+}
+
+/// Waits until the client has gone.
+fn hang_on(stream: &mut UnixStream) {
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+/// Answers the client's goodbye, if it stays for that, and waits until it has gone.
+fn part(stream: &mut UnixStream) {
+    read_frame(stream);
+    let _ = stream.write_all(&[&[0, 0, 0, 5], GOODBYE].concat());
+    hang_on(stream);
+}
+
+#[test]
+fn code_1_the_peer_answered_an_error() {
+    let serve = Serve::start(&[]);
+    ends(&serve.call("nobody", &[]), 1, "UNIMPLEMENTED: no handler for channel \"nobody\": check");
+}
+
+#[test]
+fn code_1_data_of_the_failure_is_shown() {
+    let fake = Fake::new(|stream| {
+        greet(stream, WELCOME);
+        read_frame(stream);
+        // [9, 1, 5, "no", {"id": 7}]
+        write_frame(stream, b"\x85\x09\x01\x05\x62no\xa1\x62id\x07");
+        hang_on(stream);
+    });
+    let done = fake.run("call", &["x"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    let lines: Vec<_> = done.stderr.lines().collect();
+    assert_eq!(lines[0], "switchboard: NOT_FOUND: no: check the name of what was asked for");
+    assert_eq!(lines[1..], [r#"switchboard: data of the failure: {"id":7}"#]);
+}
+
+#[test]
+fn code_2_usage() {
+    for arguments in [
+        &[][..],
+        &["dance"],
+        &["call"],
+        &["call", "./x.sock"],
+        &["call", "./x.sock", "echo", "1", "2"],
+        &["call", "./x.sock", "echo", "--timeout", "0"],
+        &["call", "./x.sock", "echo", "--timeout", "soon"],
+        &["call", "./x.sock", "echo", "--output", "xml"],
+        &["ping", "./x.sock", "-c", "0"],
+        &["ping", "./x.sock", "-c", "-1"],
+        &["serve"],
+    ] {
+        let done = run(arguments);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(!done.stderr.is_empty(), "{arguments:?}");
+    }
+    ends(&run(&["call", "./x.sock", "echo", "hello"]), 2, "is no JSON");
+    ends(&run(&["send", "./x.sock", "log", r#"{"$bytes": 1}"#]), 2, "is no text");
+    ends(&run(&["call", "tcp:localhost:1", "echo"]), 2, "TCP");
+    ends(&run(&["serve", "no name"]), 2, "is no name");
+}
+
+#[test]
+fn code_2_a_channel_that_cannot_be() {
+    let serve = Serve::demo();
+    ends(&serve.call("", &[]), 2, "a channel is 1 to 255 bytes");
+    ends(&serve.call(&"x".repeat(256), &[]), 2, "a channel is 1 to 255 bytes");
+}
+
+#[test]
+fn code_2_an_answer_that_json_cannot_say() {
+    let answer = |stream: &mut UnixStream| {
+        greet(stream, WELCOME);
+        read_frame(stream);
+        // [8, 1, [NaN, undefined]]
+        write_frame(stream, b"\x83\x08\x01\x82\xf9\x7e\x00\xf7");
+        part(stream);
+    };
+    ends(&Fake::new(answer).run("call", &["x"]), 2, "JSON cannot say NaN: use --output diag");
+    let done = Fake::new(answer).run("call", &["x", "--output", "diag"]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(0), "[NaN, undefined]\n"), "{done:?}");
+}
+
+#[test]
+fn code_3_not_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = folder.path().join("s.sock");
+    let address = address.to_str().unwrap();
+    for command in ["call", "send", "ping"] {
+        let rest = if command == "ping" { &[][..] } else { &["x"] };
+        let done = run(&[&[command, address], rest].concat());
+        ends(&done, 3, &format!("nobody serves {address}: start the server"));
+    }
+}
+
+#[test]
+fn code_3_refused() {
+    let fake = Fake::new(|stream| greet(stream, &reject(7, 1)));
+    ends(&fake.run("ping", &[]), 3, "the server refused: PERMISSION_DENIED: \\u{1b}[2Jno: ask");
+    let fake = Fake::new(|stream| greet(stream, &reject(8, 1)));
+    ends(&fake.run("ping", &[]), 3, "try again later");
+}
+
+#[test]
+fn code_3_another_server_is_there() {
+    let serve = Serve::demo();
+    ends(&run(&["serve", &serve.address(), "--demo"]), 3, "another server serves");
+    assert_eq!(serve.call("echo", &["1"]).stdout, "1\n");
+}
+
+#[test]
+fn code_4_no_answer_in_time() {
+    let serve = Serve::demo();
+    let done = serve.call("sleep", &[r#"{"ms":600000}"#, "--timeout", "100ms"]);
+    ends(&done, 4, "allow more time with --timeout");
+    assert_eq!(serve.call("fail", &[r#"{"status":4,"message":"late"}"#]).code, Some(4));
+}
+
+#[test]
+fn code_4_no_handshake_in_time() {
+    let fake = Fake::new(hang_on);
+    ends(&fake.run("call", &["x", "--timeout", "100ms"]), 4, "the handshake took too long");
+}
+
+#[test]
+fn code_4_no_pong_in_time() {
+    let deaf = |stream: &mut UnixStream| {
+        greet(stream, WELCOME);
+        hang_on(stream);
+    };
+    ends(
+        &Fake::new(deaf).run("ping", &["--timeout", "100ms"]),
+        4,
+        "allow more time with --timeout",
+    );
+    ends(
+        &Fake::new(deaf).run("send", &["x", "--timeout", "100ms"]),
+        4,
+        "allow more time with --timeout",
+    );
+}
+
+#[test]
+fn code_5_versions_do_not_fit() {
+    let fake = Fake::new(|stream| greet(stream, &reject(9, 2)));
+    ends(&fake.run("call", &["x"]), 5, "versions [2]: update this program");
+}
+
+#[test]
+fn code_6_the_connection_is_lost() {
+    let fake = Fake::new(|stream| drop(read_frame(stream)));
+    ends(&fake.run("call", &["x"]), 6, "the connection was lost");
+    let fake = Fake::new(|stream| {
+        greet(stream, WELCOME);
+        read_frame(stream);
+    });
+    ends(&fake.run("call", &["x"]), 6, "the connection was lost; the call may have run");
+    // The message is sent, but nobody says that it was read.
+    let fake = Fake::new(|stream| {
+        greet(stream, WELCOME);
+        read_frame(stream);
+    });
+    ends(&fake.run("send", &["x"]), 6, "the connection was lost");
+}
+
+#[test]
+fn code_6_the_peer_breaks_the_protocol() {
+    let fake = Fake::new(|stream| {
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        hang_on(stream);
+    });
+    ends(&fake.run("call", &["x"]), 6, "the peer broke the protocol");
+    let fake = Fake::new(|stream| {
+        greet(stream, WELCOME);
+        read_frame(stream);
+        stream.write_all(&[0; 4]).unwrap();
+        hang_on(stream);
+    });
+    ends(&fake.run("call", &["x"]), 6, "frame-empty");
+    // [8, 1] without a payload: what answers does not say a value.
+    let fake = Fake::new(|stream| {
+        greet(stream, WELCOME);
+        read_frame(stream);
+        write_frame(stream, b"\x83\x08\x01");
+        hang_on(stream);
+    });
+    ends(&fake.run("call", &["x"]), 6, "the answer is unusable");
+}
+
+#[test]
+fn code_6_stdout_is_full() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let serve = Serve::demo();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let child = binary(&["call", &serve.address(), "echo"]).stdout(full).spawn().unwrap();
+    ends(&finish(child), 6, "cannot write to stdout");
+}
+
+#[test]
+fn code_0_the_server_leaves_first() {
+    let fake = Fake::new(|stream| {
+        greet(stream, WELCOME);
+        read_frame(stream);
+        // [8, 1, 3], then goodbye
+        write_frame(stream, b"\x83\x08\x01\x03");
+        write_frame(stream, GOODBYE);
+        hang_on(stream);
+    });
+    let done = fake.run("call", &["x"]);
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (Some(0), "3\n", ""));
+}

@@ -1,0 +1,163 @@
+//! Style that is a test does not decay: sizes, heads, import direction, purity, and the paths that
+//! ARCHITECTURE.md names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const MOST_LINES: usize = 400;
+const MOST_COLUMNS: usize = 110;
+
+/// A source file: its path from the root, with `/`, and its text.
+struct File {
+    path: String,
+    text: String,
+}
+
+fn files_below(folder: &str) -> Vec<File> {
+    let mut files = Vec::new();
+    let mut folders = vec![Path::new(ROOT).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                if !path.ends_with("target") {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(ROOT).unwrap().to_str().unwrap().replace('\\', "/");
+                files.push(File { path: name, text: fs::read_to_string(&path).unwrap() });
+            }
+        }
+    }
+    assert!(!files.is_empty(), "{folder} has no source files");
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+/// What users get: no tests.
+fn shipped() -> Vec<File> {
+    let mut files = files_below("src");
+    files.extend(files_below("adapters"));
+    files.extend(files_below("cli"));
+    files.retain(|file| !file.path.contains("/tests/") && !file.path.ends_with("/tests.rs"));
+    files
+}
+
+fn complain(found: &[String]) {
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let mut found = Vec::new();
+    for File { path, text } in shipped() {
+        let lines = text.lines().count();
+        if lines > MOST_LINES {
+            found.push(format!("{path} has {lines} lines; at most {MOST_LINES}: split the noun"));
+        }
+        for (number, line) in text.lines().enumerate() {
+            if line.chars().count() > MOST_COLUMNS {
+                found.push(format!("{path}:{} is longer than {MOST_COLUMNS} columns", number + 1));
+            }
+        }
+    }
+    complain(&found);
+}
+
+#[test]
+fn every_file_says_at_its_head_what_it_is_for() {
+    let mut found = Vec::new();
+    for folder in ["src", "adapters", "cli", "tests", "examples"] {
+        for File { path, text } in files_below(folder) {
+            if !text.starts_with("//! ") {
+                found.push(format!("{path} does not begin with `//! ` and what it is for"));
+            }
+        }
+    }
+    complain(&found);
+}
+
+#[test]
+fn nothing_is_left_undone_and_the_core_prints_and_awaits_nothing() {
+    let mut found = Vec::new();
+    for File { path, text } in shipped() {
+        let mut words = vec!["TODO", "FIXME", "todo!(", "unimplemented!(", "dbg!("];
+        if path.starts_with("src/") {
+            words.extend(["println!(", "async fn", ".await", "std::"]);
+        }
+        for (number, line) in text.lines().enumerate() {
+            let code = line.trim_start();
+            let prose = code.starts_with("//");
+            if let Some(word) = words.iter().find(|word| code.contains(**word))
+                && !(prose && *word == "std::")
+            {
+                found.push(format!("{path}:{} contains {word:?}", number + 1));
+            }
+        }
+    }
+    complain(&found);
+}
+
+/// The layers of the core, lowest first. A file uses its own layer and those before it.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("src/wire/", &["wire", "error", "id", "status"]),
+    ("src/payload/", &["payload", "status"]),
+    (
+        "src/connection/",
+        &[
+            "connection", "config", "error", "event", "failure", "id", "instant", "payload",
+            "status", "wire",
+        ],
+    ),
+    ("src/pump.rs", &["connection", "error", "event", "instant", "wire"]),
+    ("src/service/", &["service", "failure", "payload", "status", "wire"]),
+];
+
+#[test]
+fn imports_go_from_higher_layers_to_lower_ones() {
+    let mut found = Vec::new();
+    for File { path, text } in files_below("src") {
+        let Some((_, may)) = LAYERS.iter().find(|(layer, _)| path.starts_with(layer)) else {
+            continue;
+        };
+        if path.contains("/tests") {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let code = line.trim_start();
+            if code.starts_with("//") {
+                continue;
+            }
+            for used in code.split("crate::").skip(1) {
+                let end = used.find(|c: char| !c.is_alphanumeric() && c != '_');
+                let module = &used[..end.unwrap_or(used.len())];
+                if module.starts_with(char::is_lowercase) && !may.contains(&module) {
+                    found.push(format!("{path}:{} may not use crate::{module}", number + 1));
+                }
+            }
+        }
+    }
+    complain(&found);
+}
+
+#[test]
+fn every_path_in_architecture_exists() {
+    let text = fs::read_to_string(Path::new(ROOT).join("ARCHITECTURE.md")).unwrap();
+    let mut paths = Vec::new();
+    for quoted in text.split('`').skip(1).step_by(2) {
+        if let Some((folder, names)) = quoted.split_once('{') {
+            let (names, rest) = names.split_once('}').unwrap();
+            paths.extend(names.split(',').map(|name| format!("{folder}{name}{rest}")));
+        } else if quoted.contains('/') || quoted.ends_with(".rs") || quoted.ends_with(".md") {
+            paths.push(quoted.to_string());
+        }
+    }
+    assert!(paths.len() > 20, "found only {} paths: is the page read rightly?", paths.len());
+    let missing: Vec<_> = paths
+        .iter()
+        .filter(|path| !Path::new(ROOT).join(path).exists())
+        .map(|path| format!("ARCHITECTURE.md names {path}, which is not there"))
+        .collect();
+    complain(&missing);
+}
