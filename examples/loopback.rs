@@ -92,12 +92,7 @@ fn server_event(pump: &mut Pump, now: Instant, event: Event) -> Result<(), Box<d
 
 /// Carries what waits from one pump to the other, and prints the frames in it; whether there was
 /// anything.
-fn carry(
-    name: &str,
-    from: &mut Pump,
-    to: &mut Pump,
-    now: Instant,
-) -> Result<bool, Box<dyn Error>> {
+fn carry(name: &str, from: &mut Pump, to: &mut Pump, now: Instant) -> Result<bool, Box<dyn Error>> {
     if let Next::Shut | Next::Done(_) = from.next(now) {
         to.filled(now, 0);
         return Ok(false);

@@ -67,6 +67,8 @@ fn rows() -> Vec<(&'static str, u32, Vec<u8>)> {
         ("unexpected-frame", 9, stream(&["84 03 00 60 f6", "84 06 6161 a0 f6"])),
         ("unexpected-frame", 9, stream(&["85 07 02 6161 a0 f6", "82 0d 02", "82 0d 02"])),
         ("bad-call-id", 9, framed("85 07 01 6161 a0 f6")),
+        ("bad-call-id", 9, framed("85 07 05 6161 a0 f6")),
+        ("bad-call-id", 9, framed("84 0e 05 6161 a0")),
         ("bad-call-id", 9, stream(&["85 07 04 6161 a0 f6", "85 07 02 6161 a0 f6"])),
         ("bad-call-id", 9, stream(&["85 07 02 6161 a0 f6", "85 07 02 6161 a0 f6"])),
         ("bad-call-id", 9, stream(&["85 07 02 6161 a0 f6", "84 0e 02 6161 a0"])),

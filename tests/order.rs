@@ -6,8 +6,9 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Side, blob, config, framed, hex, words};
-use switchboard::{Config, Event, Instant, Next, Options, Payload};
+use common::{Side, WELCOME, blob, config, framed, hex, words};
+use switchboard::wire::{Decoder, LEAST_MAX_FRAME};
+use switchboard::{Config, Connection, Event, Hello, Instant, Next, Options, Payload};
 
 #[test]
 fn frames_leave_in_the_order_in_which_they_were_made() {
@@ -162,4 +163,23 @@ fn a_message_or_publication_that_nobody_takes_is_no_strike() {
     }
     assert_eq!(client.happened().len(), 100);
     assert!(client.connection().is_open());
+}
+
+#[test]
+fn a_frame_is_taken_only_once_what_the_last_one_told_is_polled() {
+    let now = Instant::ZERO;
+    let mut client = Connection::client(Arc::default(), &Hello::new(), now).unwrap();
+    let bytes = [hex(WELCOME), framed("84 06 616d a0 f6"), framed("82 04 05")].concat();
+    let mut input = Decoder::new(LEAST_MAX_FRAME);
+    input.space()[..bytes.len()].copy_from_slice(&bytes);
+    input.filled(bytes.len());
+    for (left, told) in [(17, "welcome #7"), (7, "message m of 1 B")] {
+        assert!(client.handle_input(now, &mut input));
+        assert_eq!(input.buffered(), left);
+        assert!(!client.handle_input(now, &mut input), "an event waits");
+        assert_eq!(words::event(&client.poll_event().unwrap()), told);
+    }
+    assert!(client.handle_input(now, &mut input));
+    assert!(client.poll_event().is_none(), "a ping tells nothing");
+    assert!(!client.handle_input(now, &mut input), "no whole frame is left");
 }

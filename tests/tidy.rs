@@ -1,6 +1,8 @@
 //! Style that is a test does not decay: sizes, heads, import direction, purity, and the paths that
 //! ARCHITECTURE.md names.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -100,18 +102,12 @@ fn nothing_is_left_undone_and_the_core_prints_and_awaits_nothing() {
 }
 
 /// The layers of the core, lowest first. A file uses its own layer and those before it.
-const LAYERS: &[(&str, &[&str])] = &[
-    ("src/wire/", &["wire", "error", "id", "status"]),
-    ("src/payload/", &["payload", "status"]),
-    (
-        "src/connection/",
-        &[
-            "connection", "config", "error", "event", "failure", "id", "instant", "payload",
-            "status", "wire",
-        ],
-    ),
-    ("src/pump.rs", &["connection", "error", "event", "instant", "wire"]),
-    ("src/service/", &["service", "failure", "payload", "status", "wire"]),
+const LAYERS: &[(&str, &str)] = &[
+    ("src/wire/", "wire error id status"),
+    ("src/payload/", "payload status"),
+    ("src/connection/", "connection config error event failure id instant payload status wire"),
+    ("src/pump.rs", "connection error event instant wire"),
+    ("src/service/", "service failure payload status wire"),
 ];
 
 #[test]
@@ -132,7 +128,9 @@ fn imports_go_from_higher_layers_to_lower_ones() {
             for used in code.split("crate::").skip(1) {
                 let end = used.find(|c: char| !c.is_alphanumeric() && c != '_');
                 let module = &used[..end.unwrap_or(used.len())];
-                if module.starts_with(char::is_lowercase) && !may.contains(&module) {
+                if module.starts_with(char::is_lowercase)
+                    && !may.split(' ').any(|one| one == module)
+                {
                     found.push(format!("{path}:{} may not use crate::{module}", number + 1));
                 }
             }

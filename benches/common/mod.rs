@@ -11,19 +11,22 @@ const ROUNDS: usize = 31;
 const SLICE: Duration = Duration::from_millis(5);
 
 /// Something to measure. The first one of a table is its floor.
-pub struct Candidate<'a> {
-    pub name: &'static str,
-    pub run: Box<dyn FnMut() + 'a>,
+pub(crate) struct Candidate<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) run: Box<dyn FnMut() + 'a>,
 }
 
 /// A candidate whose result is not thrown away by the compiler.
-pub fn candidate<'a, T>(name: &'static str, mut run: impl FnMut() -> T + 'a) -> Candidate<'a> {
+pub(crate) fn candidate<'a, T>(
+    name: &'static str,
+    mut run: impl FnMut() -> T + 'a,
+) -> Candidate<'a> {
     Candidate { name, run: Box::new(move || drop(black_box(run()))) }
 }
 
 /// Measures the candidates in turns and prints a line for each: its time and how many times that of
 /// the first it is.
-pub fn table(title: &str, mut candidates: Vec<Candidate<'_>>) {
+pub(crate) fn table(title: &str, mut candidates: Vec<Candidate<'_>>) {
     let counts: Vec<u32> = candidates.iter_mut().map(calibrate).collect();
     let mut times = vec![Vec::with_capacity(ROUNDS); candidates.len()];
     for _ in 0..ROUNDS {

@@ -9,6 +9,8 @@
 //! Data goes to stdout, one value a line; everything else goes to stderr. Nothing here knows the
 //! protocol: that is `switchboard`'s, and its transport is `switchboard-blocking`'s.
 
+#![forbid(unsafe_code)]
+
 mod call;
 mod channels;
 mod demo;

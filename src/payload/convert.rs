@@ -1,12 +1,13 @@
 //! Between payloads and the values of an application, through serde. Knows payloads only; the one
 //! place that knows the CBOR library.
 //!
-//! The mapping is part of the wire, so other languages can meet it (`docs/protocol.md` section 11
-//! has every row of it). Structs and maps are maps, field names are text. Unit, unit structs and `None` are null. Enums are externally tagged:
-//! `"Name"` alone, or `{"Name": content}`. Bytes are byte strings, and an array of small numbers
-//! does for them, and they for an array of `u8`. Integers are exact up to 128 bits (bignums above 64).
-//! Floats take the shortest width that holds them. Unknown fields are skipped, a field given twice
-//! is refused. Tags other than those of bignums are skipped, undefined is read as null.
+//! The mapping is part of the wire, so other languages can meet it: `docs/protocol.md` section 11
+//! has all of it. Structs and maps are maps, field names are text. Unit, unit structs and `None`
+//! are null. Enums are externally tagged: `"Name"` alone, or `{"Name": content}`. Bytes are byte
+//! strings; an array of small numbers does for them, and they do for an array of `u8`. Integers are
+//! exact up to 128 bits (bignums above 64). Floats take the shortest width that holds them. Unknown
+//! fields are skipped, a field given twice is refused. Tags other than those of bignums are
+//! skipped, undefined is read as null.
 //!
 //! `#[serde(untagged)]`, `#[serde(flatten)]` and internally tagged enums go through a buffer of
 //! serde's own, which rounds numbers for floats and knows neither integers above 64 bits nor tags.

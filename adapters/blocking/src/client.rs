@@ -11,7 +11,8 @@ use switchboard::{
 };
 use switchboard_endpoint::{Address, OpenError, Stream};
 
-use crate::link::{Link, Outcome, State};
+use crate::link::Link;
+use crate::state::{Outcome, State};
 use crate::timer::Timer;
 
 /// A client: one connection, shared by as many threads as like. A clone is cheap and is the same

@@ -31,8 +31,10 @@
 //!   (with `panic = "abort"` it ends the program, as everywhere).
 //!
 //! Who may call whom: `client` and `server` the programs' side; `serving` (one connection of a server)
-//! knows `services`, `pool` and `context`; all know `link` (a pump, its socket, and who waits for
-//! it), which knows `timer` and `wait`.
+//! knows `services`, `pool` and `context`; all know `link` (a pump and its socket) and
+//! `state` (who waits for what on it); `link` knows `timer` and `wait`.
+
+#![forbid(unsafe_code)]
 
 mod client;
 mod context;
@@ -41,6 +43,7 @@ mod pool;
 mod server;
 mod services;
 mod serving;
+mod state;
 mod timer;
 mod wait;
 

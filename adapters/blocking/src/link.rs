@@ -7,19 +7,15 @@
 //! connection. Whoever has the mutex may write; nobody waits for anything while having it, and no
 //! code of the user's runs under it.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Duration;
 
-use slab::Slab;
-use switchboard::service::no_handler;
-use switchboard::{
-    CallError, CallId, CloseReason, Connection, Event, Fate, Instant, Next, Payload, Pump, Rejected,
-};
+use switchboard::{Instant, Next, Pump};
 use switchboard_endpoint::Stream;
 
+use crate::state::{Seat, State};
 use crate::timer::{Due, Timer};
 use crate::wait::{Ready, Wake, hang_up, wait};
 
@@ -39,59 +35,6 @@ pub(crate) struct Link {
     ended: Condvar,
 }
 
-/// What the mutex guards.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) pump: Pump,
-    /// What happened that is no answer: for whoever holds the seat.
-    pub(crate) inbox: VecDeque<Event>,
-    /// Calls of the peer whose caller no longer waits, until they are answered.
-    pub(crate) stopped: Vec<CallId>,
-    /// Why the connection ended, once it has.
-    pub(crate) closed: Option<CloseReason>,
-    /// The socket is done with.
-    done: bool,
-    waiters: Slab<Waiter>,
-    /// Who waits without the seat, with the waiter that it waits for, if it is one.
-    parked: Vec<(Option<usize>, Thread)>,
-    seat: Option<Seat>,
-    writes_in_background: bool,
-    /// Bytes of messages in the inbox and in the hands of listeners.
-    untaken: usize,
-    /// Bytes came since all that had come was dealt with.
-    fed: bool,
-    /// When the timer wakes this link.
-    armed: Option<Due>,
-}
-
-/// Whoever waits for the socket now.
-#[derive(Debug)]
-struct Seat {
-    /// The waiter that the holder waits for, if it is one.
-    waiter: Option<usize>,
-    /// Whether the holder waits for bytes.
-    read: bool,
-    /// Whether it also waits for room to write.
-    write: bool,
-}
-
-/// Somebody waits for this, under a number that the core hands back.
-#[derive(Debug)]
-enum Waiter {
-    Waiting,
-    /// Nobody waits any more; the number is free when the core has handed it back.
-    Abandoned,
-    Settled(Outcome),
-}
-
-/// How it ended.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Answer(Result<Payload, CallError>),
-    Pong(Duration),
-    Closed(CloseReason),
-}
-
 /// What a turn of the pump came to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Turn {
@@ -108,22 +51,8 @@ pub(crate) type Guard<'a> = MutexGuard<'a, State>;
 impl Link {
     /// A link over a connected stream, whose time begins now.
     pub(crate) fn new(stream: Stream, timer: Arc<Timer>, pump: Pump) -> io::Result<Self> {
-        let state = State {
-            pump,
-            inbox: VecDeque::new(),
-            stopped: Vec::new(),
-            closed: None,
-            done: false,
-            waiters: Slab::new(),
-            parked: Vec::new(),
-            seat: None,
-            writes_in_background: false,
-            untaken: 0,
-            fed: false,
-            armed: None,
-        };
         let (origin, wake) = (std::time::Instant::now(), Wake::new()?);
-        let (state, ended) = (Mutex::new(state), Condvar::new());
+        let (state, ended) = (Mutex::new(State::new(pump)), Condvar::new());
         Ok(Self { stream, wake, timer, origin, state, ended })
     }
 
@@ -419,134 +348,5 @@ impl Drop for Link {
         if let Some(due) = state.armed {
             self.timer.forget(due);
         }
-    }
-}
-
-impl State {
-    /// Commands something that ends later, under a number that the core hands back.
-    pub(crate) fn waiter<T>(
-        &mut self,
-        command: impl FnOnce(&mut Connection, usize) -> Result<T, Rejected>,
-    ) -> Result<usize, Rejected> {
-        let waiter = self.waiters.insert(Waiter::Waiting);
-        match command(self.pump.connection(), waiter) {
-            Ok(_) => Ok(waiter),
-            Err(rejected) => {
-                self.waiters.remove(waiter);
-                Err(rejected)
-            }
-        }
-    }
-
-    /// What a user is told whose command was not taken: why the connection ended, if that is known.
-    pub(crate) fn call_error(&self, rejected: Rejected) -> CallError {
-        match (rejected, &self.closed) {
-            (Rejected::Closed, Some(reason)) => {
-                CallError::Disconnected(reason.clone(), Fate::NeverSent)
-            }
-            _ => rejected.into(),
-        }
-    }
-
-    /// The calling thread waits for the socket from now on, for the link's whole life.
-    pub(crate) const fn take_seat(&mut self) {
-        self.seat = Some(Seat { waiter: None, read: false, write: false });
-    }
-
-    fn is_settled(&self, waiter: usize) -> bool {
-        matches!(self.waiters.get(waiter), Some(Waiter::Settled(_)))
-    }
-
-    /// How it ended, once it has; the number is free then.
-    pub(crate) fn settled(&mut self, waiter: usize) -> Option<Outcome> {
-        if !self.is_settled(waiter) {
-            return None;
-        }
-        match self.waiters.remove(waiter) {
-            Waiter::Settled(outcome) => Some(outcome),
-            _ => None,
-        }
-    }
-
-    /// Nobody waits for it any more, but the core will hand it back.
-    pub(crate) fn abandon(&mut self, waiter: usize) {
-        self.waiters[waiter] = Waiter::Abandoned;
-    }
-
-    fn take(&mut self, event: Event) {
-        match event {
-            Event::Answer { token, outcome, .. } => {
-                self.settle(token as usize, Outcome::Answer(outcome));
-            }
-            Event::Pong { token, round_trip } => {
-                self.settle(token as usize, Outcome::Pong(round_trip));
-            }
-            Event::Cancelled { call, .. } => self.stopped.push(call),
-            Event::Closed(reason) => self.end(&reason),
-            other => {
-                if let Event::Message(message) = &other {
-                    self.untaken += message.size();
-                    self.pump.set_untaken(self.untaken);
-                }
-                self.inbox.push_back(other);
-            }
-        }
-    }
-
-    /// So many bytes of messages are dealt with; they were counted when they came out of the pump.
-    pub(crate) const fn taken(&mut self, bytes: usize) {
-        self.untaken -= bytes;
-        self.pump.set_untaken(self.untaken);
-    }
-
-    fn settle(&mut self, waiter: usize, outcome: Outcome) {
-        match self.waiters.get_mut(waiter) {
-            Some(Waiter::Abandoned) => drop(self.waiters.remove(waiter)),
-            Some(slot) => *slot = Waiter::Settled(outcome),
-            None => {}
-        }
-        // Those who wait for room may have it now.
-        self.unpark(|parked| parked.is_none_or(|parked| parked == waiter));
-    }
-
-    /// The connection has ended: so has whatever is still waited for.
-    fn end(&mut self, reason: &CloseReason) {
-        self.closed.get_or_insert_with(|| reason.clone());
-        for (_, waiter) in &mut self.waiters {
-            if matches!(waiter, Waiter::Waiting) {
-                *waiter = Waiter::Settled(Outcome::Closed(reason.clone()));
-            }
-        }
-        self.unpark(|_| true);
-    }
-
-    /// Nobody waits for the socket any more.
-    pub(crate) const fn is_done(&self) -> bool {
-        self.done
-    }
-
-    fn unpark(&self, which: impl Fn(Option<usize>) -> bool) {
-        for (_, thread) in self.parked.iter().filter(|(waiter, _)| which(*waiter)) {
-            thread.unpark();
-        }
-    }
-
-    /// Answers what came for a client that serves nothing; whether anything did.
-    fn refuse_inbox(&mut self, now: Instant) -> bool {
-        let came = !self.inbox.is_empty();
-        while let Some(event) = self.inbox.pop_front() {
-            match event {
-                Event::Request { call, request, .. } => {
-                    let failure = no_handler(request.channel());
-                    // A call that has ended meanwhile needs no answer.
-                    let _ = self.pump.connection().respond(now, call, Err(&failure));
-                }
-                Event::Message(message) => self.taken(message.size()),
-                _ => {}
-            }
-        }
-        // Of those, too, which have just been answered.
-        self.stopped.clear();
-        came
     }
 }

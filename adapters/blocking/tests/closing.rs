@@ -79,6 +79,16 @@ fn a_dropped_client_says_goodbye() {
     assert_eq!(raw.rest(), GOODBYE);
 }
 
+/// Whether a call was refused because of a close.
+fn is_refused(error: &CallError) -> bool {
+    match error {
+        CallError::Failed(failure) if failure.status == Status::UNIMPLEMENTED => false,
+        CallError::Failed(failure) if failure.status == Status::UNAVAILABLE => true,
+        CallError::Rejected(Rejected::Closed) | CallError::Disconnected(_, Fate::NeverSent) => true,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn open_calls_end_during_a_close() {
     for channel in ["pool", "inline"] {
@@ -99,17 +109,7 @@ fn open_calls_end_during_a_close() {
                 // hears of it last. (Behind an inline handler a client's own would wait.)
                 let asked = if by_client { &client } else { &witness };
                 let asks = channel == "pool" || !by_client;
-                while asks {
-                    match asked.request::<()>("nobody", &()).unwrap_err() {
-                        CallError::Failed(failure) if failure.status == Status::UNIMPLEMENTED => {}
-                        CallError::Failed(failure) if failure.status == Status::UNAVAILABLE => {
-                            break;
-                        }
-                        CallError::Rejected(Rejected::Closed)
-                        | CallError::Disconnected(_, Fate::NeverSent) => break,
-                        other => panic!("{other:?}"),
-                    }
-                }
+                while asks && !is_refused(&asked.request::<()>("nobody", &()).unwrap_err()) {}
                 gate.open();
                 call.join().unwrap().unwrap();
                 close.join().unwrap();

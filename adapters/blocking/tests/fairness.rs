@@ -19,13 +19,15 @@ fn request(id: u16, channel: &str) -> Vec<u8> {
 
 #[test]
 fn calls_that_come_together_run_together() {
-    let meet = Arc::new(Barrier::new(2));
-    let home =
-        Home::of(Server::builder().handle("alone", |_, ()| Ok(())).handle("meet", move |_, ()| {
-            meet.wait();
-            Ok(())
-        }));
-    for _ in 0..50 {
+    for _ in 0..30 {
+        let meet = Arc::new(Barrier::new(2));
+        let home = Home::of(Server::builder().handle("alone", |_, ()| Ok(())).handle(
+            "meet",
+            move |_, ()| {
+                meet.wait();
+                Ok(())
+            },
+        ));
         // One thread of the pool is idle when two calls come at once, which wait for each other.
         let mut raw = home.welcomed();
         raw.say(&request(301, "alone"));

@@ -113,6 +113,37 @@ fn a_server_closes_though_what_authorize_kept_panics_when_dropped() {
 }
 
 #[test]
+fn a_pool_keeps_its_threads_though_what_authorize_kept_panics_when_dropped() {
+    for round in 0..20 {
+        let (began, goes_on) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
+        let (first, second) = (Arc::clone(&began), Arc::clone(&goes_on));
+        let home = Home::of(
+            Server::builder()
+                .threads(1)
+                .authorize(|_, _| Ok(Welcome::new().state(PanicsWhenDropped)))
+                .handle("wait", move |_, ()| {
+                    first.pass();
+                    second.pass();
+                    Ok(())
+                })
+                .handle("works", |_, ()| Ok(true)),
+        );
+        began.open();
+        // Its calls outlive it: one runs, the others wait, and the last one drops what was kept.
+        let mut gone = home.welcomed();
+        gone.frame(b"\x85\x07\x01\x64wait\xa0\xf6");
+        (3..20).step_by(2).for_each(|id| {
+            gone.frame(&[&[0x85, 7, id][..], b"\x65works\xa0\xf6"].concat());
+        });
+        began.wait_for(1);
+        drop(gone);
+        (0..round * 10).for_each(|_| thread::yield_now());
+        goes_on.open();
+        assert!(home.client().request::<bool>("works", &()).unwrap());
+    }
+}
+
+#[test]
 fn a_slow_authorize_holds_up_nobody_else() {
     let gate = Arc::new(Gate::default());
     let held = Arc::clone(&gate);

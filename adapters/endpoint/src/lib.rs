@@ -12,6 +12,8 @@
 //! Served on Unix. Elsewhere the package has the same types, and opening anything says
 //! [`OpenError::BadAddress`].
 
+#![forbid(unsafe_code)]
+
 mod address;
 mod credentials;
 mod error;

@@ -6,6 +6,7 @@ what Rust must refuse there. tests/interop/mapping.sh runs it.
 """
 import datetime
 import decimal
+import fractions
 import struct
 import sys
 
@@ -54,7 +55,8 @@ VALUES = {**INTEGERS, **FLOATS, **OTHERS}
 NATIVE = [
     ("unit", cbor2.undefined), ("none", cbor2.undefined),
     ("21.0", 21), ("-21.0", -21), ("f32-21.0", 21), ("0.0", 0), ("2.0^64", 2**64),
-    ("array", (1, 300)), ("bytes", bytearray(b"\x00\x01\xff")), ("bytes", [0, 1, 255]),
+    ("array", (1, 300)), ("list-30", set(range(30))),
+    ("bytes", bytearray(b"\x00\x01\xff")), ("bytes", [0, 1, 255]),
     ("vec-u8", b"\x00\x18\xff"),
     ("struct-none", {"lines": (), "id": 1}),
     ("struct-none", {"id": 1, "lines": [], "new": {"field": [b"", None]}, "note": cbor2.undefined}),
@@ -72,7 +74,8 @@ SPELLED = [
 REFUSED = [
     ("2^8-1", 256), ("2^8-1", -1), ("2^8-1", 255.0), ("2^64-1", 2**64), ("-2^63", -(2**63) - 1),
     ("2^128-1", 2**128), ("-2^127", -(2**127) - 1), ("true", 1), ("f32-0.1", 0.1), ("2.0^53", 2**53 + 1),
-    ("1.5", decimal.Decimal("1.5")), ("1.5", datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)),
+    ("1.5", decimal.Decimal("1.5")), ("1.5", fractions.Fraction(3, 2)),
+    ("1.5", datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)),
     ("text", b"text"), ("bytes", "bytes"), ("char", "ab"), ("unit", False),
     ("struct-none", [1, None, []]), ("struct-none", {"note": None, "lines": []}), ("struct-none", {0: 1}),
     ("map-integers", {"-1": "a", "300": "b"}), ("tuple-struct", [1, "a", None]), ("enum-unit", "dot"),

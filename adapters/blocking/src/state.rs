@@ -1,0 +1,213 @@
+//! `State`: what the mutex of a link guards: the pump, who waits for what, and who holds the seat.
+//! Called by `link`, clients and servers while they have the mutex; nothing in here waits or does IO.
+
+use std::collections::VecDeque;
+use std::thread::Thread;
+use std::time::Duration;
+
+use slab::Slab;
+use switchboard::service::no_handler;
+use switchboard::{
+    CallError, CallId, CloseReason, Connection, Event, Fate, Instant, Payload, Pump, Rejected,
+};
+
+use crate::timer::Due;
+
+/// What the mutex guards.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) pump: Pump,
+    /// What happened that is no answer: for whoever holds the seat.
+    pub(crate) inbox: VecDeque<Event>,
+    /// Calls of the peer whose caller no longer waits, until they are answered.
+    pub(crate) stopped: Vec<CallId>,
+    /// Why the connection ended, once it has.
+    pub(crate) closed: Option<CloseReason>,
+    /// The socket is done with.
+    pub(crate) done: bool,
+    waiters: Slab<Waiter>,
+    /// Who waits without the seat, with the waiter that it waits for, if it is one.
+    pub(crate) parked: Vec<(Option<usize>, Thread)>,
+    pub(crate) seat: Option<Seat>,
+    pub(crate) writes_in_background: bool,
+    /// Bytes of messages in the inbox and in the hands of listeners.
+    pub(crate) untaken: usize,
+    /// Bytes came since all that had come was dealt with.
+    pub(crate) fed: bool,
+    /// When the timer wakes this link.
+    pub(crate) armed: Option<Due>,
+}
+
+/// Whoever waits for the socket now.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// The waiter that the holder waits for, if it is one.
+    pub(crate) waiter: Option<usize>,
+    /// Whether the holder waits for bytes.
+    pub(crate) read: bool,
+    /// Whether it also waits for room to write.
+    pub(crate) write: bool,
+}
+
+/// Somebody waits for this, under a number that the core hands back.
+#[derive(Debug)]
+enum Waiter {
+    Waiting,
+    /// Nobody waits any more; the number is free when the core has handed it back.
+    Abandoned,
+    Settled(Outcome),
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Answer(Result<Payload, CallError>),
+    Pong(Duration),
+    Closed(CloseReason),
+}
+
+impl State {
+    pub(crate) fn new(pump: Pump) -> Self {
+        Self {
+            pump,
+            inbox: VecDeque::new(),
+            stopped: Vec::new(),
+            closed: None,
+            done: false,
+            waiters: Slab::new(),
+            parked: Vec::new(),
+            seat: None,
+            writes_in_background: false,
+            untaken: 0,
+            fed: false,
+            armed: None,
+        }
+    }
+
+    /// Commands something that ends later, under a number that the core hands back.
+    pub(crate) fn waiter<T>(
+        &mut self,
+        command: impl FnOnce(&mut Connection, usize) -> Result<T, Rejected>,
+    ) -> Result<usize, Rejected> {
+        let waiter = self.waiters.insert(Waiter::Waiting);
+        match command(self.pump.connection(), waiter) {
+            Ok(_) => Ok(waiter),
+            Err(rejected) => {
+                self.waiters.remove(waiter);
+                Err(rejected)
+            }
+        }
+    }
+
+    /// What a user is told whose command was not taken: why the connection ended, if that is known.
+    pub(crate) fn call_error(&self, rejected: Rejected) -> CallError {
+        match (rejected, &self.closed) {
+            (Rejected::Closed, Some(reason)) => {
+                CallError::Disconnected(reason.clone(), Fate::NeverSent)
+            }
+            _ => rejected.into(),
+        }
+    }
+
+    /// The calling thread waits for the socket from now on, for the link's whole life.
+    pub(crate) const fn take_seat(&mut self) {
+        self.seat = Some(Seat { waiter: None, read: false, write: false });
+    }
+
+    pub(crate) fn is_settled(&self, waiter: usize) -> bool {
+        matches!(self.waiters.get(waiter), Some(Waiter::Settled(_)))
+    }
+
+    /// How it ended, once it has; the number is free then.
+    pub(crate) fn settled(&mut self, waiter: usize) -> Option<Outcome> {
+        if !self.is_settled(waiter) {
+            return None;
+        }
+        match self.waiters.remove(waiter) {
+            Waiter::Settled(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// Nobody waits for it any more, but the core will hand it back.
+    pub(crate) fn abandon(&mut self, waiter: usize) {
+        self.waiters[waiter] = Waiter::Abandoned;
+    }
+
+    pub(crate) fn take(&mut self, event: Event) {
+        match event {
+            Event::Answer { token, outcome, .. } => {
+                self.settle(token as usize, Outcome::Answer(outcome));
+            }
+            Event::Pong { token, round_trip } => {
+                self.settle(token as usize, Outcome::Pong(round_trip));
+            }
+            Event::Cancelled { call, .. } => self.stopped.push(call),
+            Event::Closed(reason) => self.end(&reason),
+            other => {
+                if let Event::Message(message) = &other {
+                    self.untaken += message.size();
+                    self.pump.set_untaken(self.untaken);
+                }
+                self.inbox.push_back(other);
+            }
+        }
+    }
+
+    /// So many bytes of messages are dealt with; they were counted when they came out of the pump.
+    pub(crate) const fn taken(&mut self, bytes: usize) {
+        self.untaken -= bytes;
+        self.pump.set_untaken(self.untaken);
+    }
+
+    fn settle(&mut self, waiter: usize, outcome: Outcome) {
+        match self.waiters.get_mut(waiter) {
+            Some(Waiter::Abandoned) => drop(self.waiters.remove(waiter)),
+            Some(slot) => *slot = Waiter::Settled(outcome),
+            None => {}
+        }
+        // Those who wait for room may have it now.
+        self.unpark(|parked| parked.is_none_or(|parked| parked == waiter));
+    }
+
+    /// The connection has ended: so has whatever is still waited for.
+    pub(crate) fn end(&mut self, reason: &CloseReason) {
+        self.closed.get_or_insert_with(|| reason.clone());
+        for (_, waiter) in &mut self.waiters {
+            if matches!(waiter, Waiter::Waiting) {
+                *waiter = Waiter::Settled(Outcome::Closed(reason.clone()));
+            }
+        }
+        self.unpark(|_| true);
+    }
+
+    /// Nobody waits for the socket any more.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub(crate) fn unpark(&self, which: impl Fn(Option<usize>) -> bool) {
+        for (_, thread) in self.parked.iter().filter(|(waiter, _)| which(*waiter)) {
+            thread.unpark();
+        }
+    }
+
+    /// Answers what came for a client that serves nothing; whether anything did.
+    pub(crate) fn refuse_inbox(&mut self, now: Instant) -> bool {
+        let came = !self.inbox.is_empty();
+        while let Some(event) = self.inbox.pop_front() {
+            match event {
+                Event::Request { call, request, .. } => {
+                    let failure = no_handler(request.channel());
+                    // A call that has ended meanwhile needs no answer.
+                    let _ = self.pump.connection().respond(now, call, Err(&failure));
+                }
+                Event::Message(message) => self.taken(message.size()),
+                _ => {}
+            }
+        }
+        // Of those, too, which have just been answered.
+        self.stopped.clear();
+        came
+    }
+}
