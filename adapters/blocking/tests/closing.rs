@@ -135,16 +135,15 @@ fn a_server_that_closes_tells_its_clients_and_removes_its_file() {
 #[test]
 fn a_waiting_client_learns_why_its_server_closes() {
     let (home, gate) = gated(Server::builder());
-    let client = home.client();
+    let (client, witness) = (home.client(), home.client());
     thread::scope(|scope| {
         let call = scope.spawn(|| client.request::<()>("pool", &()));
         gate.wait_for(1);
         let close = scope.spawn(|| {
             home.server.close(Restart::after(Duration::from_secs(2)).message("update"));
         });
-        while Path::new(&home.address).exists() {
-            thread::yield_now();
-        }
+        // A connection that hears of it last knows that all have been told.
+        while !is_refused(&witness.request::<()>("nobody", &()).unwrap_err()) {}
         gate.open();
         call.join().unwrap().unwrap();
         let reconnect_after = Some(Duration::from_secs(2));
