@@ -1,5 +1,5 @@
-//! `Config`: every limit of a connection, by name (`docs/protocol.md` section 8), and `Options`: what
-//! one call may ask for. Knows the small nouns, headers and payload limits.
+//! `Config`: every limit of a connection, by name (`docs/protocol.md` section 8). Knows settings and
+//! payload limits.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -7,10 +7,19 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::payload::PayloadLimits;
-use crate::wire::{Headers, LEAST_MAX_FRAME, Settings};
+use crate::wire::{COPIED, LEAST_MAX_FRAME, READ, Settings};
 
 /// Durations from a peer or a caller are cut at 24 hours where they enter.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The shortest interval that can be promised (section 3).
+const LEAST_KEEPALIVE: Duration = Duration::from_secs(1);
+/// Most bytes of an answer that is taken though much waits to be written, with its head.
+const REFUSAL: usize = 192;
+/// Most bytes that an open call costs beside its arguments, in all tables.
+const CALL: usize = 256;
+/// Most bytes of a connection itself and of its first buffers.
+const CONNECTION: usize = 16 * 1024;
 
 /// The limits of a connection. All are finite by default and can be set one by one.
 ///
@@ -43,6 +52,11 @@ pub struct Config {
     /// A connection on which so long nothing can be written, though something waits, ends.
     /// Default 10 s: a stopped program is given up, a busy one is not.
     pub write_stall: Duration,
+    /// This side promises to send something this often, if only a ping, so that the peer can tell a
+    /// dead connection from a quiet one: 1 s to 24 h. Default `None`: local sockets break visibly when
+    /// a process ends, so that only a process that hangs is found earlier this way. What the *peer*
+    /// promises is checked always: three times its interval without a byte ends the connection.
+    pub keepalive: Option<Duration>,
     /// The deadline of calls that name none; `None`: they have none. Default 30 s: nobody waits
     /// for ever by accident.
     pub call_deadline: Option<Duration>,
@@ -52,6 +66,9 @@ pub struct Config {
     /// Above so many bytes of messages that wait for their listeners nothing more is read. Default
     /// 1 MiB: a burst passes, a flood waits at its sender.
     pub max_untaken: usize,
+    /// Above so many bytes of requests that came and are not answered, further ones are answered
+    /// RESOURCE_EXHAUSTED. Default 64 MiB: four of the longest frames.
+    pub max_unanswered: usize,
     /// Limits of each payload that is used.
     pub payload: PayloadLimits,
     /// Frames that a driver handles before it lets others have their turn. Default 64: long enough to
@@ -59,6 +76,12 @@ pub struct Config {
     pub turn_frames: u32,
     /// Bytes, likewise. Default 256 KiB.
     pub turn_bytes: usize,
+    /// The typed interfaces that this side serves: name and version. Default none.
+    pub interfaces: BTreeMap<String, String>,
+    /// The typed interfaces that this side calls, and the version that it was written for. A peer that
+    /// offers one of them in a version that does not fit by Cargo's caret rule ends the handshake;
+    /// one that does not offer it answers its calls UNIMPLEMENTED. Default none.
+    pub requires: BTreeMap<String, String>,
 }
 
 impl Default for Config {
@@ -70,12 +93,16 @@ impl Default for Config {
             drain: Duration::from_secs(5),
             linger: Duration::from_secs(1),
             write_stall: Duration::from_secs(10),
+            keepalive: None,
             call_deadline: Some(Duration::from_secs(30)),
             max_unsent: 1 << 20,
             max_untaken: 1 << 20,
+            max_unanswered: 64 << 20,
             payload: PayloadLimits::default(),
             turn_frames: 64,
             turn_bytes: 256 << 10,
+            interfaces: BTreeMap::new(),
+            requires: BTreeMap::new(),
         }
     }
 }
@@ -91,8 +118,13 @@ impl Config {
             (self.max_frame >= LEAST_MAX_FRAME, "max_frame must be at least 16 KiB"),
             (!self.handshake_timeout.is_zero(), "handshake_timeout must be above 0"),
             (!self.write_stall.is_zero(), "write_stall must be above 0"),
+            (
+                self.keepalive.is_none_or(|every| (LEAST_KEEPALIVE..=LONGEST).contains(&every)),
+                "keepalive must be 1 s to 24 h, or None",
+            ),
             (self.call_deadline != Some(Duration::ZERO), "call_deadline must be above 0, or None"),
             (self.max_unsent > 0, "max_unsent must be above 0"),
+            (self.max_unanswered > 0, "max_unanswered must be above 0"),
             (self.payload.max_depth > 0, "payload.max_depth must be above 0"),
             (self.payload.max_items > 0, "payload.max_items must be above 0"),
             (self.turn_frames > 0, "turn_frames must be above 0"),
@@ -104,13 +136,33 @@ impl Config {
         }
     }
 
+    /// The most memory that a peer can make one connection hold, in bytes: what waits to be handled, to
+    /// be answered and to be written, all at once, with what it costs to keep.
+    ///
+    /// Not in it: answers larger than [`max_frame`](Self::max_frame), and what handlers keep for
+    /// themselves. Implements `docs/protocol.md` section 8.
+    #[must_use]
+    pub fn memory_bound(&self) -> usize {
+        let frame = self.max_frame.max(LEAST_MAX_FRAME) as usize;
+        let calls = self.max_calls as usize;
+        // A frame that grows moves to a larger buffer, which for a moment stands beside the old one.
+        let received = 2 * frame + 2 * READ;
+        // A payload that is just too large to be copied keeps the buffer that it came in.
+        let pinned = calls.min(self.max_unanswered / COPIED + 1) + self.max_untaken / COPIED + 1;
+        let held = self.max_unanswered + self.max_untaken + 2 * frame + pinned * (READ + COPIED);
+        // The buffer doubles when it grows; a refusal of the protocol's own takes a small frame.
+        let unsent = 2 * (self.max_unsent + frame + calls * REFUSAL);
+        received + held + unsent + calls * CALL + CONNECTION
+    }
+
     /// What of it goes to the peer.
-    pub(crate) fn settings(&self, scope: &str, interfaces: &BTreeMap<String, String>) -> Settings {
+    pub(crate) fn settings(&self, scope: &str) -> Settings {
         Settings {
             max_frame: self.max_frame.max(LEAST_MAX_FRAME),
             max_calls: self.max_calls,
+            keepalive: self.keepalive.map(|every| every.clamp(LEAST_KEEPALIVE, LONGEST)),
             scope: scope.into(),
-            interfaces: interfaces.clone(),
+            interfaces: self.interfaces.clone(),
             ..Settings::default()
         }
     }
@@ -127,68 +179,3 @@ impl fmt::Display for ConfigError {
 }
 
 impl core::error::Error for ConfigError {}
-
-/// What one call or message asks for beside its payload.
-///
-/// ```
-/// use core::time::Duration;
-/// use switchboard::Options;
-///
-/// let options = Options::new().deadline(Duration::from_secs(2));
-/// # let _ = options;
-/// ```
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options {
-    pub(crate) deadline: Deadline,
-    pub(crate) headers: Headers,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Deadline {
-    /// `Config::call_deadline`.
-    #[default]
-    Default,
-    After(Duration),
-    Never,
-}
-
-impl Options {
-    /// The default deadline and no headers.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The call ends after this time, answered or not; it is read as at most 24 h. It travels to the
-    /// callee. Messages have none.
-    #[must_use]
-    pub const fn deadline(mut self, after: Duration) -> Self {
-        self.deadline = Deadline::After(after);
-        self
-    }
-
-    /// The call may take for ever.
-    #[must_use]
-    pub const fn no_deadline(mut self) -> Self {
-        self.deadline = Deadline::Never;
-        self
-    }
-
-    /// Headers to send with it.
-    #[must_use]
-    pub fn headers(mut self, headers: Headers) -> Self {
-        self.headers = headers;
-        self
-    }
-
-    /// The time that a call with these options has from now on: at most 24 h; `None`: for ever.
-    #[must_use]
-    pub fn time_left(&self, config: &Config) -> Option<Duration> {
-        match self.deadline {
-            Deadline::Default => config.call_deadline,
-            Deadline::After(after) => Some(after),
-            Deadline::Never => None,
-        }
-        .map(|left| left.min(LONGEST))
-    }
-}

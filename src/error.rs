@@ -1,13 +1,11 @@
 //! Errors, sorted by whose fault they are. Knows the small nouns and payloads.
 //!
 //! [`ProtocolError`]: the peer broke a rule. [`Rejected`]: the application asked for what cannot be.
-//! [`CallError`]: how a call ended without its value. [`CloseReason`]: why a connection ended.
+//! [`CallError`]: how a call ended without its value. (Why a connection ended: [`CloseReason`].)
 
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
-use core::time::Duration;
 
+use crate::close_reason::CloseReason;
 use crate::failure::Failure;
 use crate::payload::{DecodeError, EncodeError};
 use crate::status::Status;
@@ -36,6 +34,8 @@ pub enum ProtocolError {
     UnknownCall,
     /// A stream frame of a stream that no flag of its request allows (section 4).
     UnexpectedStream,
+    /// `delivery` or `lagged` outside of a subscription's life (section 5).
+    UnknownSubscription,
     /// More than 16 pings are unanswered (section 3).
     TooManyPings,
     /// A `pong` that answers no ping, or not the oldest (section 2).
@@ -58,6 +58,7 @@ impl ProtocolError {
             Self::BadCallId => "bad-call-id",
             Self::UnknownCall => "unknown-call",
             Self::UnexpectedStream => "unexpected-stream",
+            Self::UnknownSubscription => "unknown-subscription",
             Self::TooManyPings => "too-many-pings",
             Self::UnexpectedPong => "unexpected-pong",
             Self::TooManyStrikes => "too-many-strikes",
@@ -78,6 +79,7 @@ impl ProtocolError {
             | Self::BadCallId
             | Self::UnknownCall
             | Self::UnexpectedStream
+            | Self::UnknownSubscription
             | Self::UnexpectedPong => Status::FAILED_PRECONDITION,
         }
     }
@@ -168,141 +170,6 @@ pub enum Fate {
     NeverSent,
     /// It was handed to the transport, at least in part: it may have run.
     MayHaveRun,
-}
-
-/// Why a connection ended. Every ending has one, and it never changes.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// This side closed it, and all that was open has ended.
-    Closed {
-        /// What it told the peer.
-        message: String,
-    },
-    /// The peer closed it, and all that was open has ended.
-    PeerClosed {
-        /// What the peer said.
-        message: String,
-        /// When the peer wants its client back; `None`: not at all.
-        reconnect_after: Option<Duration>,
-    },
-    /// This side ended it at once, without a word.
-    Aborted {
-        /// The application's own words, for its own eyes.
-        message: String,
-    },
-    /// The server refused the client: as the client sees it.
-    Refused {
-        /// What the server said.
-        failure: Failure,
-        /// The protocol versions that the server speaks.
-        versions: Vec<u16>,
-        /// When the server wants its client back; `None`: not at all.
-        reconnect_after: Option<Duration>,
-    },
-    /// This side refused the client: as the server sees it.
-    Rejected {
-        /// What it told the client.
-        failure: Failure,
-    },
-    /// The client and the server have no protocol version in common.
-    Versions {
-        /// The versions that the other side speaks.
-        theirs: Vec<u16>,
-    },
-    /// The peer said `goodbye` with an error: it found a fault, as a rule ours.
-    PeerError {
-        /// What kind of fault.
-        status: Status,
-        /// The broken rule, in the peer's words.
-        message: String,
-    },
-    /// The peer broke a rule.
-    Protocol(ProtocolError),
-    /// A timer ran out.
-    Timeout(Timer),
-    /// The stream ended or broke in the middle.
-    Lost,
-}
-
-/// The timers of a connection, as reasons for a deadline and for an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Timer {
-    /// The handshake must be complete by then (`Config::handshake_timeout`).
-    Handshake,
-    /// A call's deadline passes.
-    Call,
-    /// A graceful close must be complete by then (`Config::drain`).
-    Drain,
-    /// What the peer still sends after last words is dropped until then (`Config::linger`).
-    Linger,
-    /// Something must have been written by then (`Config::write_stall`).
-    Write,
-}
-
-impl fmt::Display for Timer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Handshake => "the handshake took too long",
-            Self::Call => "a call's deadline passed",
-            Self::Drain => "open calls did not end in time for the close",
-            Self::Linger => "the peer did not end its side in time",
-            Self::Write => "the peer read nothing for too long",
-        })
-    }
-}
-
-impl CloseReason {
-    /// The status that says the same to a peer or a log; `None` for a graceful end.
-    #[must_use]
-    pub fn status(&self) -> Option<Status> {
-        match self {
-            Self::Closed { .. } | Self::PeerClosed { .. } => None,
-            Self::Aborted { .. } => Some(Status::ABORTED),
-            Self::Refused { failure, .. } | Self::Rejected { failure } => Some(failure.status),
-            Self::Versions { .. } => Some(Status::FAILED_PRECONDITION),
-            Self::PeerError { status, .. } => Some(*status),
-            Self::Protocol(error) => Some(error.status()),
-            Self::Timeout(_) => Some(Status::DEADLINE_EXCEEDED),
-            Self::Lost => Some(Status::UNAVAILABLE),
-        }
-    }
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed { message } => write!(f, "closed by this side{}", Colon(message)),
-            Self::PeerClosed { message, .. } => write!(f, "closed by the peer{}", Colon(message)),
-            Self::Aborted { message } => write!(f, "aborted by this side{}", Colon(message)),
-            Self::Refused { failure, .. } => write!(f, "the server refused: {failure}"),
-            Self::Rejected { failure } => write!(f, "this side refused: {failure}"),
-            Self::Versions { theirs } => {
-                write!(
-                    f,
-                    "no protocol version in common: this side speaks {:?}, the other one {theirs:?}; \
-                     update the older program",
-                    crate::wire::VERSIONS
-                )
-            }
-            Self::PeerError { status, message } => {
-                write!(f, "the peer ended the connection: {status}{}", Colon(message))
-            }
-            Self::Protocol(error) => write!(f, "{error}"),
-            Self::Timeout(timer) => write!(f, "{timer}"),
-            Self::Lost => f.write_str("the connection was lost"),
-        }
-    }
-}
-
-/// A text behind a colon, or nothing where there is none.
-struct Colon<'a>(&'a str);
-
-impl fmt::Display for Colon<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0) }
-    }
 }
 
 /// How a call ended without its value.

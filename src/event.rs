@@ -7,7 +7,8 @@ use bytes::{Buf, Bytes};
 use core::ops::Range;
 use core::time::Duration;
 
-use crate::error::{CallError, CloseReason};
+use crate::close_reason::CloseReason;
+use crate::error::CallError;
 use crate::id::{CallId, ConnectionId};
 use crate::instant::Instant;
 use crate::payload::Payload;

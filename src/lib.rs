@@ -39,13 +39,16 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod close_reason;
 mod config;
 mod connection;
+mod counters;
 mod error;
 mod event;
 mod failure;
 mod id;
 mod instant;
+mod options;
 mod payload;
 mod pump;
 mod restart;
@@ -53,13 +56,16 @@ pub mod service;
 mod status;
 pub mod wire;
 
-pub use config::{Config, ConfigError, Options};
+pub use close_reason::{CloseReason, Timer};
+pub use config::{Config, ConfigError};
 pub use connection::{Connection, Hello, Welcome};
-pub use error::{CallError, CloseReason, Fate, ProtocolError, Rejected, Timer};
+pub use counters::Counters;
+pub use error::{CallError, Fate, ProtocolError, Rejected};
 pub use event::{Event, PeerHello, PeerWelcome, Received};
 pub use failure::Failure;
 pub use id::{CallId, ConnectionId};
 pub use instant::Instant;
+pub use options::Options;
 pub use payload::{
     DecodeError, EncodeError, FromPayload, MAX_DEPTH, Payload, PayloadLimits, ScanError, ToPayload,
     from_payload, scan, to_payload,

@@ -1,8 +1,8 @@
 //! `Pump`: a connection with its receive buffer and its budget; all that a driver touches. Called by
 //! adapters and hand-written loops; knows the connection's public part and the decoder.
 
+use crate::close_reason::CloseReason;
 use crate::connection::Connection;
-use crate::error::CloseReason;
 use crate::event::Event;
 use crate::instant::Instant;
 use crate::wire::{Decoder, LEAST_MAX_FRAME};
@@ -98,6 +98,7 @@ impl Pump {
                 return Next::Yield;
             }
             if self.is_paused() {
+                self.connection.heard(now);
                 break;
             }
             let before = self.input.buffered();
@@ -148,8 +149,9 @@ impl Pump {
 
     /// Says that so many bytes were read into [`space`](Self::space). 0 is the end of the stream, and
     /// so is a read that failed.
-    pub fn filled(&mut self, _now: Instant, bytes: usize) {
+    pub fn filled(&mut self, now: Instant, bytes: usize) {
         self.ended |= bytes == 0;
+        self.connection.heard(now);
         self.input.filled(bytes);
     }
 

@@ -21,37 +21,35 @@ use switchboard::{CallId, Event, Status};
 /// - otherwise what the application is told.
 ///
 /// The peer has one call open, which takes items, and this side has one, without streams. The core
-/// has no topics yet: a `delivery` comes in no subscription's life, and of the two names that fit
-/// (`unknown-subscription`, `unexpected-frame`) the core knows the second.
+/// has no topics yet: a `delivery` comes in no subscription's life.
 const TABLE: &str = "
-               | greeting, client | greeting, server | deciding         | open             | closing by us    | closing by both  | closing by peer  | ending  | closed
-hello          | silent           | hello            | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | dropped | dropped
-welcome        | welcome          | not-switchboard  | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | dropped | dropped
-reject         | refused          | not-switchboard  | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | dropped | dropped
-goodbye        | silent           | not-switchboard  | unexpected-frame | closing >goodbye | taken            | unexpected-frame | unexpected-frame | dropped | dropped
-goodbye, error | silent           | not-switchboard  | unexpected-frame | ended by peer    | ended by peer    | ended by peer    | ended by peer    | dropped | dropped
-ping           | silent           | not-switchboard  | unexpected-frame | >pong            | >pong            | >pong            | >pong            | dropped | dropped
-pong           | silent           | not-switchboard  | unexpected-frame | pong             | pong             | pong             | pong             | dropped | dropped
-message        | silent           | not-switchboard  | unexpected-frame | message          | message          | unexpected-frame | unexpected-frame | dropped | dropped
-request        | silent           | not-switchboard  | unexpected-frame | request          | >UNAVAILABLE     | unexpected-frame | unexpected-frame | dropped | dropped
-response       | silent           | not-switchboard  | unexpected-frame | answer           | answer           | answer           | answer           | dropped | dropped
-failure        | silent           | not-switchboard  | unexpected-frame | answer           | answer           | answer           | answer           | dropped | dropped
-item           | silent           | not-switchboard  | unexpected-frame | unexpected-stream| unexpected-stream| unexpected-stream| unexpected-stream| dropped | dropped
-end            | silent           | not-switchboard  | unexpected-frame | unexpected-stream| unexpected-stream| unexpected-stream| unexpected-stream| dropped | dropped
-credit         | silent           | not-switchboard  | unexpected-frame | taken            | taken            | taken            | taken            | dropped | dropped
-cancel         | silent           | not-switchboard  | unexpected-frame | cancelled        | cancelled        | cancelled        | cancelled        | dropped | dropped
-subscribe      | silent           | not-switchboard  | unexpected-frame | >UNIMPLEMENTED   | >UNAVAILABLE     | unexpected-frame | unexpected-frame | dropped | dropped
-unsubscribe    | silent           | not-switchboard  | unexpected-frame | >UNIMPLEMENTED   | >UNAVAILABLE     | unexpected-frame | unexpected-frame | dropped | dropped
-publish        | silent           | not-switchboard  | unexpected-frame | >UNIMPLEMENTED   | >UNAVAILABLE     | unexpected-frame | unexpected-frame | dropped | dropped
-publish, no id | silent           | not-switchboard  | unexpected-frame | taken            | taken            | unexpected-frame | unexpected-frame | dropped | dropped
-delivery       | silent           | not-switchboard  | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | dropped | dropped
-lagged         | silent           | not-switchboard  | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | unexpected-frame | dropped | dropped
-extension      | silent           | not-switchboard  | unexpected-frame | taken            | taken            | taken            | taken            | dropped | dropped
-kind 19        | silent           | not-switchboard  | unexpected-frame | unknown-kind     | unknown-kind     | unknown-kind     | unknown-kind     | dropped | dropped
-malformed      | silent           | not-switchboard  | unexpected-frame | malformed-frame  | malformed-frame  | malformed-frame  | malformed-frame  | dropped | dropped
-empty          | silent           | silent           | unexpected-frame | frame-empty      | frame-empty      | frame-empty      | frame-empty      | dropped | dropped
-too large      | silent           | silent           | unexpected-frame | frame-too-large  | frame-too-large  | frame-too-large  | frame-too-large  | dropped | dropped
-";
+               | greeting, client | greeting, server | deciding         | open                 | closing by us        | closing by both      | closing by peer      | ending  | closed
+hello          | silent           | hello            | unexpected-frame | unexpected-frame     | unexpected-frame     | unexpected-frame     | unexpected-frame     | dropped | dropped
+welcome        | welcome          | not-switchboard  | unexpected-frame | unexpected-frame     | unexpected-frame     | unexpected-frame     | unexpected-frame     | dropped | dropped
+reject         | refused          | not-switchboard  | unexpected-frame | unexpected-frame     | unexpected-frame     | unexpected-frame     | unexpected-frame     | dropped | dropped
+goodbye        | silent           | not-switchboard  | unexpected-frame | closing >goodbye     | taken                | unexpected-frame     | unexpected-frame     | dropped | dropped
+goodbye, error | silent           | not-switchboard  | unexpected-frame | ended by peer        | ended by peer        | ended by peer        | ended by peer        | dropped | dropped
+ping           | silent           | not-switchboard  | unexpected-frame | >pong                | >pong                | >pong                | >pong                | dropped | dropped
+pong           | silent           | not-switchboard  | unexpected-frame | pong                 | pong                 | pong                 | pong                 | dropped | dropped
+message        | silent           | not-switchboard  | unexpected-frame | message              | message              | unexpected-frame     | unexpected-frame     | dropped | dropped
+request        | silent           | not-switchboard  | unexpected-frame | request              | >UNAVAILABLE         | unexpected-frame     | unexpected-frame     | dropped | dropped
+response       | silent           | not-switchboard  | unexpected-frame | answer               | answer               | answer               | answer               | dropped | dropped
+failure        | silent           | not-switchboard  | unexpected-frame | answer               | answer               | answer               | answer               | dropped | dropped
+item           | silent           | not-switchboard  | unexpected-frame | unexpected-stream    | unexpected-stream    | unexpected-stream    | unexpected-stream    | dropped | dropped
+end            | silent           | not-switchboard  | unexpected-frame | unexpected-stream    | unexpected-stream    | unexpected-stream    | unexpected-stream    | dropped | dropped
+credit         | silent           | not-switchboard  | unexpected-frame | taken                | taken                | taken                | taken                | dropped | dropped
+cancel         | silent           | not-switchboard  | unexpected-frame | cancelled            | cancelled            | cancelled            | cancelled            | dropped | dropped
+subscribe      | silent           | not-switchboard  | unexpected-frame | >UNIMPLEMENTED       | >UNAVAILABLE         | unexpected-frame     | unexpected-frame     | dropped | dropped
+unsubscribe    | silent           | not-switchboard  | unexpected-frame | >UNIMPLEMENTED       | >UNAVAILABLE         | unexpected-frame     | unexpected-frame     | dropped | dropped
+publish        | silent           | not-switchboard  | unexpected-frame | >UNIMPLEMENTED       | >UNAVAILABLE         | unexpected-frame     | unexpected-frame     | dropped | dropped
+publish, no id | silent           | not-switchboard  | unexpected-frame | taken                | taken                | unexpected-frame     | unexpected-frame     | dropped | dropped
+delivery       | silent           | not-switchboard  | unexpected-frame | unknown-subscription | unknown-subscription | unknown-subscription | unknown-subscription | dropped | dropped
+lagged         | silent           | not-switchboard  | unexpected-frame | unknown-subscription | unknown-subscription | unknown-subscription | unknown-subscription | dropped | dropped
+extension      | silent           | not-switchboard  | unexpected-frame | taken                | taken                | taken                | taken                | dropped | dropped
+kind 19        | silent           | not-switchboard  | unexpected-frame | unknown-kind         | unknown-kind         | unknown-kind         | unknown-kind         | dropped | dropped
+malformed      | silent           | not-switchboard  | unexpected-frame | malformed-frame      | malformed-frame      | malformed-frame      | malformed-frame      | dropped | dropped
+empty          | silent           | silent           | unexpected-frame | frame-empty          | frame-empty          | frame-empty          | frame-empty          | dropped | dropped
+too large      | silent           | silent           | unexpected-frame | frame-too-large      | frame-too-large      | frame-too-large      | frame-too-large      | dropped | dropped";
 
 const COLUMNS: [(Stage, &[bool]); 9] = [
     (Stage::Greeting, &[true]),

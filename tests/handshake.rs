@@ -64,19 +64,17 @@ fn a_server_may_decide_later_and_says_nothing_until_then() {
 #[test]
 fn each_side_sees_what_the_other_said_of_itself() {
     let token = to_payload("a token").unwrap();
-    let hello = Hello::new().payload(token.clone()).scope("lab").interface("calc", "1.4.2");
+    let hello = Hello::new().payload(token.clone()).scope("lab");
     let mut pair = pair(&hello);
     pair.drive();
     let Event::Hello(hello) = pair.server.events.remove(0) else { panic!("no hello") };
     assert_eq!((hello.versions, &hello.settings.scope[..]), (vec![1], "lab"));
-    assert_eq!(hello.settings.interfaces["calc"], "1.4.2");
     assert_eq!(hello.payload, token);
-    let welcome = Welcome::new().payload(token.clone()).interface("clock", "0.1");
+    let welcome = Welcome::new().payload(token.clone());
     pair.server.connection().accept(Instant::ZERO, &welcome).unwrap();
     pair.drive();
     let Event::Welcome(welcome) = pair.client.events.remove(0) else { panic!("no welcome") };
     assert_eq!((welcome.version, welcome.connection.number()), (1, 7));
-    assert_eq!(welcome.settings.interfaces["clock"], "0.1");
     assert_eq!(welcome.payload, token);
 }
 

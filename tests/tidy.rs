@@ -105,8 +105,12 @@ fn nothing_is_left_undone_and_the_core_prints_and_awaits_nothing() {
 const LAYERS: &[(&str, &str)] = &[
     ("src/wire/", "wire error id status"),
     ("src/payload/", "payload status"),
-    ("src/connection/", "connection config error event failure id instant payload status wire"),
-    ("src/pump.rs", "connection error event instant wire"),
+    (
+        "src/connection/",
+        "connection close_reason config counters error event failure id instant options payload \
+         status wire",
+    ),
+    ("src/pump.rs", "connection close_reason error event instant wire"),
     ("src/service/", "service failure payload status wire"),
 ];
 

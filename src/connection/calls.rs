@@ -122,6 +122,8 @@ pub(crate) struct Served {
     pub(crate) takes_items: bool,
     /// Its caller no longer waits; with this status it is answered.
     pub(crate) stopped: Option<Status>,
+    /// How much memory its arguments take.
+    pub(crate) bytes: usize,
     /// Its caller has sent `cancel`, the last frame that it may send for it.
     pub(crate) cancelled: bool,
 }

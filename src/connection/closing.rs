@@ -7,8 +7,9 @@ use super::outbox::Counted;
 use super::phase::{By, Closing, Phase};
 use super::receive::Then;
 use super::{Connection, Role, cut, milliseconds};
+use crate::close_reason::{CloseReason, Timer};
 use crate::config::LONGEST;
-use crate::error::{CallError, CloseReason, Fate, ProtocolError, Timer};
+use crate::error::{CallError, Fate, ProtocolError};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::instant::Instant;
@@ -53,7 +54,12 @@ impl Connection {
                 *peer_ended = true;
                 return;
             }
-            Phase::Closing { closing, .. } if !inside_frame => Some(closing.reason()),
+            // Ours counts when it has been written.
+            Phase::Closing { closing, .. }
+                if !inside_frame && (closing.peer_said() || self.outbox.is_empty()) =>
+            {
+                Some(closing.reason())
+            }
             _ => None,
         };
         self.close_at_once(reason.filter(|_| self.is_idle()).unwrap_or(CloseReason::Lost));
@@ -153,6 +159,7 @@ impl Connection {
             timer => {
                 let words = match timer {
                     Timer::Handshake => "handshake-timeout",
+                    Timer::Keepalive => "keepalive-timeout",
                     _ => "drain-timeout",
                 };
                 self.last_words(now, Status::DEADLINE_EXCEEDED, words, reason);
@@ -161,7 +168,13 @@ impl Connection {
     }
 
     /// Says what is wrong, if it can still be said, and ends.
-    fn last_words(&mut self, now: Instant, status: Status, words: &str, reason: CloseReason) {
+    pub(super) fn last_words(
+        &mut self,
+        now: Instant,
+        status: Status,
+        words: &str,
+        reason: CloseReason,
+    ) {
         match (&self.phase, self.role) {
             (Phase::Greeting { .. } | Phase::Deciding { .. }, Role::Server) => {
                 self.reject(now, &Failure::new(status, words), None, reason);
@@ -169,7 +182,9 @@ impl Connection {
             (Phase::Open | Phase::Closing { .. }, _) => {
                 self.outbox.remove_unsent();
                 let error = Some(status);
-                let goodbye = Frame::Goodbye { error, reason: words, reconnect_after_ms: None };
+                let reason_words = cut(words);
+                let goodbye =
+                    Frame::Goodbye { error, reason: reason_words, reconnect_after_ms: None };
                 let _ = self.push(now, &goodbye, None, Counted::No);
                 self.end_after_last_words(now, reason);
             }
@@ -181,19 +196,24 @@ impl Connection {
     }
 
     pub(super) fn end_after_last_words(&mut self, now: Instant, reason: CloseReason) {
-        self.served.clear();
-        self.pings.clear();
+        self.let_go();
         let until = now + self.config.linger.min(LONGEST);
         self.phase = Phase::Ending { until, reason, shut: false, peer_ended: false };
         self.note_unsent(now);
+    }
+
+    /// Nothing of the peer's is served any more.
+    fn let_go(&mut self) {
+        self.served.clear();
+        self.unanswered = 0;
+        self.pings.clear();
     }
 
     /// Ends without another byte, for this reason unless it has ended for another one already.
     pub(super) fn close_at_once(&mut self, reason: CloseReason) {
         if self.closed().is_none() {
             let reason = self.phase.ended().cloned().unwrap_or(reason);
-            self.served.clear();
-            self.pings.clear();
+            self.let_go();
             self.outbox.sever();
             self.write_until = None;
             self.severed_until = None;

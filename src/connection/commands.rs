@@ -4,19 +4,22 @@
 use super::calls::Made;
 use super::outbox::{Counted, TooLarge};
 use super::phase::Phase;
-use super::{Connection, cut, whole_milliseconds};
-use crate::config::Options;
+use super::{Connection, Ping, cut, whole_milliseconds};
 use crate::error::{CallError, Fate, Rejected};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::id::CallId;
 use crate::instant::Instant;
+use crate::options::Options;
 use crate::payload::Payload;
 use crate::status::Status;
 use crate::wire::{Frame, HeaderMap, LONGEST_CHANNEL};
 
 /// Pings of a side that may be unanswered (section 3).
 pub(super) const MOST_PINGS: usize = 16;
+/// An answer of so many bytes is taken even if much waits: refusals need no waiting, and `max-calls`
+/// bounds how many there are.
+const SMALL_ANSWER: usize = 128;
 
 impl Connection {
     /// Sends a one-way message: at most once, in order with everything else that is sent.
@@ -79,15 +82,25 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Rejected::UnknownCall`] if it has been answered or the connection has ended: harmless, as
-    /// nobody waits for the answer any more.
+    /// - [`Rejected::UnknownCall`] if it has been answered or the connection has ended: harmless, as
+    ///   nobody waits for the answer any more.
+    /// - [`Rejected::Full`] if too much waits to be written: let some go out, then answer again. An
+    ///   answer of at most 128 bytes is always taken.
     pub fn respond(
         &mut self,
         now: Instant,
         call: CallId,
         answer: Result<&Payload, &Failure>,
     ) -> Result<(), Rejected> {
+        let size = match answer {
+            Ok(payload) => payload.len(),
+            Err(failure) => failure.data.len() + failure.message.len(),
+        };
+        if size > SMALL_ANSWER && self.is_unsent_full() && self.served.get_mut(call).is_some() {
+            return Err(Rejected::Full);
+        }
         let served = self.served.remove(call).ok_or(Rejected::UnknownCall)?;
+        self.unanswered -= served.bytes;
         match (served.stopped, answer) {
             (Some(status), _) => self.answer_failure(now, call, status, stopped_text(status)),
             (None, Ok(payload)) => {
@@ -167,10 +180,21 @@ impl Connection {
         if self.pings.len() >= MOST_PINGS {
             return Err(Rejected::TooManyPings);
         }
-        let ping = self
-            .push(now, &Frame::Ping { token }, None, Counted::No)
-            .map_err(|_| Rejected::TooLarge)?;
-        self.pings.push_back((token, now, ping));
+        self.push_ping(now, Ping { token, sent: now, asked: true }).map_err(|_| Rejected::TooLarge)
+    }
+
+    /// Keeps the promise of `Config::keepalive`, unless something waits already: that goes first.
+    pub(super) fn speak(&mut self, now: Instant) {
+        if self.outbox.is_empty() && self.pings.len() < MOST_PINGS {
+            // A ping is too short to be too large.
+            let _ = self.push_ping(now, Ping { token: 0, sent: now, asked: false });
+        }
+    }
+
+    fn push_ping(&mut self, now: Instant, ping: Ping) -> Result<(), TooLarge> {
+        let token = ping.token;
+        let position = self.push(now, &Frame::Ping { token }, None, Counted::No)?;
+        self.pings.push_back((ping, position));
         Ok(())
     }
 
@@ -180,10 +204,11 @@ impl Connection {
         if channel.is_empty() || channel.len() > LONGEST_CHANNEL {
             return Err(Rejected::BadChannel);
         }
-        if self.outbox.unsent() >= self.config.max_unsent as u64 {
-            return Err(Rejected::Full);
-        }
-        Ok(())
+        if self.is_unsent_full() { Err(Rejected::Full) } else { Ok(()) }
+    }
+
+    fn is_unsent_full(&self) -> bool {
+        self.outbox.queued() >= self.config.max_unsent as u64
     }
 
     const fn may_speak(&self) -> Result<(), Rejected> {

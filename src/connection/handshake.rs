@@ -1,17 +1,16 @@
 //! The handshake, on both sides (`docs/protocol.md` section 3). Part of the connection.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::sync::Arc;
-use core::any::Any;
-use core::fmt;
+use alloc::string::ToString;
 use core::time::Duration;
 
+use super::greetings::{Hello, Welcome};
+use super::interfaces::mismatch;
 use super::outbox::Counted;
 use super::phase::Phase;
 use super::{Connection, Role, cut, milliseconds};
-use crate::error::{CloseReason, ProtocolError, Rejected};
+use crate::close_reason::CloseReason;
+use crate::error::{ProtocolError, Rejected};
 use crate::event::{Event, PeerHello, PeerWelcome};
 use crate::failure::Failure;
 use crate::instant::Instant;
@@ -19,107 +18,13 @@ use crate::payload::Payload;
 use crate::status::Status;
 use crate::wire::{Decoder, Frame, LEAST_MAX_FRAME, Magic, Settings, VERSIONS};
 
-/// What a client says of itself: the application's part of `hello`.
-///
-/// It goes to whoever listens at the address, so check who serves before it holds a secret.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Hello {
-    payload: Payload,
-    scope: String,
-    interfaces: BTreeMap<String, String>,
-}
-
-impl Hello {
-    /// Null, in the default scope, without interfaces.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whatever the server wants to know, such as a token. With the rest of `hello` at most 16 KiB.
-    #[must_use]
-    pub fn payload(mut self, payload: Payload) -> Self {
-        self.payload = payload;
-        self
-    }
-
-    /// The scope to live in: at most 255 bytes. Channels and topics of others do not exist in it.
-    #[must_use]
-    pub fn scope(mut self, scope: impl Into<String>) -> Self {
-        self.scope = scope.into();
-        self
-    }
-
-    /// An interface that this side serves, and its version.
-    #[must_use]
-    pub fn interface(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
-        self.interfaces.insert(name.into(), version.into());
-        self
-    }
-}
-
-/// What a server says when it accepts: the application's part of `welcome`.
-#[derive(Clone, Default)]
-pub struct Welcome {
-    payload: Payload,
-    interfaces: BTreeMap<String, String>,
-    state: Option<State>,
-}
-
-/// Whatever the application keeps for a connection.
-type State = Arc<dyn Any + Send + Sync>;
-
-impl fmt::Debug for Welcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Welcome")
-            .field("payload", &self.payload)
-            .field("interfaces", &self.interfaces)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Welcome {
-    /// Null, without interfaces.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// What the application keeps for this connection, such as the user that it found: adapters hand
-    /// it to handlers as `Context::state`. It does not travel.
-    #[must_use]
-    pub fn state(mut self, state: impl Any + Send + Sync) -> Self {
-        self.state = Some(Arc::new(state));
-        self
-    }
-
-    /// Takes what [`state`](Self::state) was given: for adapters.
-    pub fn take_state(&mut self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.state.take()
-    }
-
-    /// Whatever the client wants to know. With the rest of `welcome` at most 16 KiB.
-    #[must_use]
-    pub fn payload(mut self, payload: Payload) -> Self {
-        self.payload = payload;
-        self
-    }
-
-    /// An interface that this side serves, and its version.
-    #[must_use]
-    pub fn interface(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
-        self.interfaces.insert(name.into(), version.into());
-        self
-    }
-}
-
 impl Connection {
     /// Client: queues the first frame.
     pub(super) fn send_hello(&mut self, hello: &Hello) -> Result<(), Rejected> {
         let frame = Frame::Hello {
             magic: Magic,
             versions: VERSIONS.to_vec(),
-            settings: self.config.settings(&hello.scope, &hello.interfaces),
+            settings: self.config.settings(&hello.scope),
             payload: &[],
         };
         if hello.scope.len() > 255 {
@@ -146,15 +51,21 @@ impl Connection {
         let frame = Frame::Welcome {
             version,
             connection: self.id.ok_or(Rejected::NotReady)?,
-            settings: self.config.settings("", &welcome.interfaces),
+            settings: self.config.settings(""),
             payload: &[],
         };
         self.outbox
             .push(&frame, Some(&welcome.payload), LEAST_MAX_FRAME, Counted::No)
             .map_err(|_| Rejected::TooLarge)?;
-        self.phase = Phase::Open;
+        self.open(now);
         self.note_unsent(now);
         Ok(())
+    }
+
+    /// The handshake is complete.
+    fn open(&mut self, now: Instant) {
+        self.phase = Phase::Open;
+        self.keepalive.start(now, self.config.settings("").keepalive, self.peer_keepalive);
     }
 
     /// Server: refuses the client, after its `hello` or even before; the connection ends.
@@ -257,6 +168,10 @@ impl Connection {
             let reason = CloseReason::Rejected { failure: failure.clone() };
             return self.reject(now, &failure, None, reason);
         }
+        if let Some(reason) = mismatch(&self.config.requires, &settings.interfaces) {
+            let failure = Failure::new(Status::FAILED_PRECONDITION, reason.to_string());
+            return self.reject(now, &failure, None, reason);
+        }
         self.adopt(&settings);
         if let Phase::Greeting { until } = self.phase {
             self.phase = Phase::Deciding { until, version };
@@ -272,9 +187,14 @@ impl Connection {
                 let payload = Payload::from_peer(bytes::Bytes::copy_from_slice(payload));
                 self.adopt(&settings);
                 self.id = Some(connection);
-                self.phase = Phase::Open;
-                if payload.check(&self.config.payload).is_err() {
-                    return self.fail(now, ProtocolError::MalformedFrame);
+                self.open(now);
+                if let Err(error) = payload.check(&self.config.payload) {
+                    let text = alloc::format!("welcome's payload: {error}");
+                    let failure = Failure::new(error.status(), text);
+                    return self.refuse_welcome(now, CloseReason::Rejected { failure });
+                }
+                if let Some(reason) = mismatch(&self.config.requires, &settings.interfaces) {
+                    return self.refuse_welcome(now, reason);
                 }
                 let welcome = PeerWelcome { version, connection, settings, payload };
                 self.events.push_back(Event::Welcome(Box::new(welcome)));
@@ -294,9 +214,20 @@ impl Connection {
         }
     }
 
+    /// Client: what the server said cannot be used.
+    fn refuse_welcome(&mut self, now: Instant, reason: CloseReason) {
+        let status = reason.status().unwrap_or(Status::FAILED_PRECONDITION);
+        let words = match &reason {
+            CloseReason::Rejected { failure } => failure.message.clone(),
+            other => other.to_string(),
+        };
+        self.last_words(now, status, &words, reason);
+    }
+
     /// Keeps of the peer's settings what this side must keep to.
     fn adopt(&mut self, settings: &Settings) {
         self.peer_max_frame = settings.max_frame;
         self.peer_max_calls = settings.max_calls;
+        self.peer_keepalive = settings.keepalive;
     }
 }

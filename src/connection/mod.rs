@@ -5,7 +5,10 @@
 mod calls;
 mod closing;
 mod commands;
+mod greetings;
 mod handshake;
+mod interfaces;
+mod keepalive;
 mod outbox;
 mod phase;
 mod receive;
@@ -17,23 +20,34 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use calls::{Ids, Made, Served, Table};
+use keepalive::Keepalive;
 use outbox::{Outbox, Position};
 use phase::Phase;
 use strikes::Strikes;
 
 use crate::config::{Config, LONGEST};
+use crate::counters::Counters;
 use crate::error::Rejected;
 use crate::event::Event;
 use crate::id::ConnectionId;
 use crate::instant::Instant;
 use crate::wire::{Decoder, LEAST_MAX_FRAME};
-pub use handshake::{Hello, Welcome};
+pub use greetings::{Hello, Welcome};
 
 /// Which side of the handshake a connection is; afterwards both may do the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Client,
     Server,
+}
+
+/// A ping of this side that the peer has not answered.
+#[derive(Clone, Copy, Debug)]
+struct Ping {
+    token: u32,
+    sent: Instant,
+    /// The application asked for it and is told of the answer.
+    asked: bool,
 }
 
 /// One link between two programs, as a state machine: bytes, time and commands go in; bytes, events
@@ -60,6 +74,7 @@ pub struct Connection {
     id: Option<ConnectionId>,
     peer_max_frame: u32,
     peer_max_calls: u32,
+    peer_keepalive: Option<Duration>,
     outbox: Outbox,
     /// What happened here and was not polled yet.
     events: VecDeque<Event>,
@@ -68,10 +83,14 @@ pub struct Connection {
     their_ids: Ids,
     made: Table<Made>,
     served: Table<Served>,
-    /// Pings that the peer has not answered: the application's token, when it was sent, and where it
-    /// stands in the outbox.
-    pings: VecDeque<(u32, Instant, Position)>,
+    /// Bytes of the arguments of the calls in `served`.
+    unanswered: usize,
+    /// Pings that the peer has not answered, and where they stand in the outbox.
+    pings: VecDeque<(Ping, Position)>,
+    keepalive: Keepalive,
     strikes: Strikes,
+    /// What came: the rest of the counters is counted where it happens.
+    received: Counters,
     /// When something must have been written, while something waits.
     write_until: Option<Instant>,
     /// The write half has failed: until when last words of the peer are awaited.
@@ -107,6 +126,7 @@ impl Connection {
             id,
             peer_max_frame: LEAST_MAX_FRAME,
             peer_max_calls: 0,
+            peer_keepalive: None,
             outbox: Outbox::default(),
             events: VecDeque::new(),
             closed_told: false,
@@ -114,7 +134,10 @@ impl Connection {
             their_ids: Ids::of_client(role == Role::Server),
             made: Table::default(),
             served: Table::default(),
+            unanswered: 0,
             pings: VecDeque::new(),
+            keepalive: Keepalive::default(),
+            received: Counters::default(),
             strikes: Strikes::default(),
             write_until: None,
             severed_until: None,
@@ -151,6 +174,26 @@ impl Connection {
         self.outbox.unsent()
     }
 
+    /// What has passed over the connection, and what is open on it.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let (frames_out, bytes_out) = self.outbox.totals();
+        Counters {
+            frames_out,
+            bytes_out,
+            calls_made: self.made.len(),
+            calls_served: self.served.len() + self.outbox.answers(),
+            unsent: self.outbox.unsent(),
+            ..self.received
+        }
+    }
+
+    /// Takes note that bytes of the peer came, or that nobody was reading: what the peer promised to
+    /// send is awaited from now on anew. A [`Pump`](crate::Pump) does it by itself.
+    pub fn heard(&mut self, now: Instant) {
+        self.keepalive.heard(now);
+    }
+
     /// Lends what is to be written next, as slices in order, for a vectored write; how many it lent.
     /// Then say with [`wrote`](Self::wrote) how far the write came.
     pub fn chunks<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
@@ -162,6 +205,7 @@ impl Connection {
         self.outbox.wrote(bytes);
         if bytes > 0 {
             self.write_until = None;
+            self.keepalive.spoke(now);
         }
         self.note_unsent(now);
         self.finish_if_done(now);
@@ -191,6 +235,7 @@ impl Connection {
         if !self.events.is_empty() {
             return false;
         }
+        let before = input.buffered();
         let progress = match self.phase {
             Phase::Greeting { .. } => self.greet(now, input),
             Phase::Deciding { .. } if input.buffered() > 0 => {
@@ -204,6 +249,10 @@ impl Connection {
                 false
             }
         };
+        if progress && self.phase.ended().is_none() {
+            self.received.frames_in += 1;
+            self.received.bytes_in += before.saturating_sub(input.buffered()) as u64;
+        }
         self.note_unsent(now);
         progress
     }

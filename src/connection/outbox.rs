@@ -51,6 +51,8 @@ pub(crate) enum Counted {
     Answer,
     Pong,
     No,
+    /// It was taken back.
+    TakenBack,
 }
 
 /// A frame is longer than the peer takes; nothing was queued.
@@ -68,6 +70,10 @@ pub(crate) struct Outbox {
     /// All bytes before this position are written or dropped.
     written: u64,
     queued: u64,
+    /// Bytes between the two that are not written after all.
+    dropped: u64,
+    frames_out: u64,
+    bytes_out: u64,
     answers: usize,
     pongs: usize,
     /// Nothing from this position on was written when everything unsent was taken back.
@@ -117,7 +123,7 @@ impl Outbox {
         match counted {
             Counted::Answer => Some(&mut self.answers),
             Counted::Pong => Some(&mut self.pongs),
-            Counted::No => None,
+            Counted::No | Counted::TakenBack => None,
         }
     }
 
@@ -131,13 +137,23 @@ impl Outbox {
         self.pongs
     }
 
-    /// How many bytes wait.
-    pub(crate) const fn unsent(&self) -> u64 {
+    /// How many bytes are kept here, those that were taken back and not yet passed included.
+    pub(crate) const fn queued(&self) -> u64 {
         self.queued - self.written
+    }
+
+    /// How many bytes wait to be written.
+    pub(crate) const fn unsent(&self) -> u64 {
+        self.queued() - self.dropped
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.unsent() == 0
+    }
+
+    /// Frames and bytes that were written, whole frames and all bytes.
+    pub(crate) const fn totals(&self) -> (u64, u64) {
+        (self.frames_out, self.bytes_out)
     }
 
     /// Whether not a byte of what was queued there has been written.
@@ -172,6 +188,7 @@ impl Outbox {
 
     /// Takes note that so many bytes have been written.
     pub(crate) fn wrote(&mut self, mut bytes: usize) {
+        self.bytes_out += (bytes as u64).min(self.unsent());
         while let Some(part) = self.parts.front_mut() {
             let taken = match part {
                 Part::Buffered(len) => {
@@ -189,9 +206,13 @@ impl Outbox {
                 }
                 Part::DroppedBuffered(len) => {
                     self.buffer.advance(*len);
+                    self.dropped -= *len as u64;
                     core::mem::take(len)
                 }
-                Part::DroppedShared(len) => core::mem::take(len),
+                Part::DroppedShared(len) => {
+                    self.dropped -= *len as u64;
+                    core::mem::take(len)
+                }
             };
             self.written += taken as u64;
             if part.len() > 0 {
@@ -204,6 +225,7 @@ impl Outbox {
         {
             self.frames.pop_front();
             self.finished = end;
+            self.frames_out += u64::from(counted != Counted::TakenBack);
             if let Some(counter) = self.counter(counted) {
                 *counter -= 1;
             }
@@ -225,11 +247,15 @@ impl Outbox {
                 continue;
             }
             match part {
-                Part::Shared(bytes) => parts.push_back(Part::DroppedShared(bytes.len())),
+                Part::Shared(bytes) => {
+                    self.dropped += bytes.len() as u64;
+                    parts.push_back(Part::DroppedShared(bytes.len()));
+                }
                 Part::Buffered(_) => {
                     let before = position.start.saturating_sub(start) as usize;
                     let behind = end.saturating_sub(position.end) as usize;
                     let dropped = (end - start) as usize - before - behind;
+                    self.dropped += dropped as u64;
                     let split = [
                         Part::Buffered(before),
                         Part::DroppedBuffered(dropped),
@@ -241,7 +267,23 @@ impl Outbox {
             }
         }
         self.parts = parts;
+        self.forget_frames(position);
         self.wrote(0);
+    }
+
+    /// The frames there are neither written nor counted any more.
+    fn forget_frames(&mut self, position: Position) {
+        let first = self.frames.partition_point(|(end, _)| *end <= position.start);
+        for index in first..self.frames.len() {
+            let (end, counted) = self.frames[index];
+            if end > position.end {
+                break;
+            }
+            if let Some(counter) = self.counter(counted) {
+                *counter -= 1;
+            }
+            self.frames[index] = (end, Counted::TakenBack);
+        }
     }
 
     /// Takes back every frame of which nothing has been written.
@@ -263,6 +305,8 @@ impl Outbox {
             written,
             queued: written,
             finished: written,
+            frames_out: self.frames_out,
+            bytes_out: self.bytes_out,
             taken_back: Some(self.taken_back.unwrap_or(written)),
             severed: true,
             ..Self::default()

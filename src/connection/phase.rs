@@ -13,7 +13,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::error::{CloseReason, Timer};
+use crate::close_reason::{CloseReason, Timer};
 use crate::instant::Instant;
 
 #[derive(Debug)]

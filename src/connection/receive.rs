@@ -79,8 +79,8 @@ impl Connection {
                 self.message(now, bytes, channel, &headers, payload)
             }
             Frame::Request { id, channel, headers, payload } => {
-                let opened = self.opened(now, id, channel, &headers)?;
                 let (layout, kept) = Received::layout(bytes, channel, &headers, payload);
+                let opened = self.opened(now, id, channel, &headers, kept)?;
                 Ok(if opened { Then::Request(kept, layout, id) } else { Then::Skip })
             }
             Frame::Response { id, payload } => {
@@ -103,9 +103,13 @@ impl Connection {
                 let refusal = self.refusal().unwrap_or((Status::UNIMPLEMENTED, "no topics here"));
                 self.refuse_call(now, id, refusal)
             }
-            Frame::Publish { id: None, .. } if !self.peer_has_closed() => Ok(Then::Skip),
-            Frame::Publish { .. } | Frame::Delivery { .. } | Frame::Lagged { .. } => {
-                Err(ProtocolError::UnexpectedFrame)
+            Frame::Publish { id: None, .. } if !self.peer_has_closed() => {
+                self.received.dropped += 1;
+                Ok(Then::Skip)
+            }
+            Frame::Publish { .. } => Err(ProtocolError::UnexpectedFrame),
+            Frame::Delivery { .. } | Frame::Lagged { .. } => {
+                Err(ProtocolError::UnknownSubscription)
             }
             Frame::Extension { .. } => Ok(Then::Skip),
         }
@@ -127,8 +131,10 @@ impl Connection {
 
     fn ponged(&mut self, now: Instant, token: u32) -> Result<Then, ProtocolError> {
         match self.pings.pop_front() {
-            Some((sent, at, ping)) if sent == token && !self.outbox.is_unsent(ping) => {
-                self.events.push_back(Event::Pong { token, round_trip: now - at });
+            Some((ping, at)) if ping.token == token && !self.outbox.is_unsent(at) => {
+                if ping.asked {
+                    self.events.push_back(Event::Pong { token, round_trip: now - ping.sent });
+                }
                 Ok(Then::Skip)
             }
             _ => Err(ProtocolError::UnexpectedPong),
@@ -147,6 +153,7 @@ impl Connection {
             return Err(ProtocolError::UnexpectedFrame);
         }
         if !is_channel(channel) {
+            self.received.dropped += 1;
             self.note_strike(now)?;
             return Ok(Then::Skip);
         }
@@ -156,6 +163,7 @@ impl Connection {
 
     /// The peer offended in a way that costs a message only; too often is fatal.
     fn note_strike(&mut self, now: Instant) -> Result<(), ProtocolError> {
+        self.received.strikes += 1;
         if self.strikes.strike(now) { Err(ProtocolError::TooManyStrikes) } else { Ok(()) }
     }
 
@@ -209,6 +217,7 @@ impl Connection {
         id: CallId,
         channel: &str,
         headers: &HeaderMap<'_>,
+        bytes: usize,
     ) -> Result<bool, ProtocolError> {
         self.open_id(id)?;
         let streams = headers.streams.unwrap_or(0);
@@ -220,6 +229,8 @@ impl Connection {
             Some((Status::INVALID_ARGUMENT, "the handler takes no stream"))
         } else if headers.deadline == Some(0) {
             Some((Status::DEADLINE_EXCEEDED, "the deadline had passed before the call came"))
+        } else if self.unanswered + bytes > self.config.max_unanswered {
+            Some((Status::RESOURCE_EXHAUSTED, "too many bytes of requests are unanswered"))
         } else {
             None
         };
@@ -229,7 +240,9 @@ impl Connection {
         }
         let due = headers.deadline.map(|ms| now + duration(ms));
         let takes_items = streams & CALLER_TAKES != 0;
-        self.served.insert(id, Served { due, takes_items, stopped: None, cancelled: false });
+        self.unanswered += bytes;
+        let (stopped, cancelled) = (None, false);
+        self.served.insert(id, Served { due, takes_items, stopped, bytes, cancelled });
         Ok(true)
     }
 

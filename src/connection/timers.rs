@@ -4,8 +4,10 @@
 //! meet: the earliest is what the driver waits for.
 
 use super::Connection;
+use super::keepalive::KeepaliveDue;
 use super::phase::Phase;
-use crate::error::{CallError, CloseReason, Timer};
+use crate::close_reason::{CloseReason, Timer};
+use crate::error::CallError;
 use crate::event::Event;
 use crate::instant::Instant;
 use crate::status::Status;
@@ -17,14 +19,17 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
         let write = self.write_until.map(|until| (until, Timer::Write));
         let severed = self.severed_until.map(|until| (until, Timer::Linger));
-        let calls = match self.phase {
-            Phase::Open | Phase::Closing { .. } => {
-                [self.made.earliest(), self.served.earliest()].into_iter().flatten().min()
-            }
-            _ => None,
+        let (calls, keepalive) = match self.phase {
+            Phase::Open | Phase::Closing { .. } => (
+                [self.made.earliest(), self.served.earliest()].into_iter().flatten().min(),
+                self.keepalive.due(),
+            ),
+            _ => (None, None),
         };
         let calls = calls.map(|until| (until, Timer::Call));
-        [self.phase.until(), write, severed, calls].into_iter().flatten().min_by_key(|(at, _)| *at)
+        let keepalive = keepalive.map(|until| (until, Timer::Keepalive));
+        let timers = [self.phase.until(), write, severed, calls, keepalive];
+        timers.into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Does what is due. Afterwards [`poll_timeout`](Self::poll_timeout) is `None` or later than
@@ -37,6 +42,11 @@ impl Connection {
             match timer {
                 Timer::Call => self.call_timeouts(now),
                 Timer::Handshake | Timer::Drain | Timer::Write => self.time_out(now, timer),
+                Timer::Keepalive => match self.keepalive.take_due(now) {
+                    KeepaliveDue::Nothing => {}
+                    KeepaliveDue::Speak => self.speak(now),
+                    KeepaliveDue::Dead => self.time_out(now, timer),
+                },
                 Timer::Linger => self.close_at_once(CloseReason::Lost),
             }
         }

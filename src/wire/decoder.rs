@@ -7,12 +7,12 @@ use crate::error::ProtocolError;
 
 const LENGTH: usize = 4;
 /// What one read asks for: every whole frame of many small ones, and not much memory.
-const READ: usize = 16 * 1024;
+pub(crate) const READ: usize = 16 * 1024;
 /// A larger frame gets so many times the room that its bytes have filled already: few copies while it
 /// grows, and never more memory than a multiple of what came.
 const GROWTH: usize = 16;
 /// A payload up to this size is copied out: as fast as a slice, and it pins no larger buffer.
-const COPIED: usize = 1024;
+pub(crate) const COPIED: usize = 1024;
 /// A larger buffer is given back as soon as so much of it is left, or less.
 const KEPT: usize = 64 * 1024;
 

@@ -209,6 +209,10 @@ impl Link {
         let mut state = self.lock();
         // It may have been armed anew in between.
         state.armed = state.armed.filter(|armed| *armed != due);
+        if state.seat.is_none() {
+            // Nobody reads: what came meanwhile counts before the time does.
+            self.read(&mut state);
+        }
         self.nudge(&mut state);
         state.unpark(|_| true);
         self.wake.wake();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use switchboard::service::no_handler;
 use switchboard::{
     CallId, ConnectionId, Event, Failure, Instant, Payload, PayloadLimits, PeerHello, Received,
-    Status, Welcome,
+    Rejected, Status, Welcome,
 };
 use switchboard_endpoint::Credentials;
 
@@ -15,6 +15,7 @@ use crate::context::{Context, Peer, PeerFacts};
 use crate::link::{Link, Turn};
 use crate::pool::Pool;
 use crate::services::{Handler, Listener, Services};
+use crate::state::State;
 
 /// A connection that is served.
 #[derive(Debug)]
@@ -106,7 +107,7 @@ impl Serving {
         request: Received,
     ) {
         let Some(handler) = self.services.handler(request.channel()) else {
-            return self.respond(call, &Err(no_handler(request.channel())));
+            return self.respond(true, call, &Err(no_handler(request.channel())));
         };
         let context = Context {
             peer: peer.clone(),
@@ -119,7 +120,7 @@ impl Serving {
         let args = request.into_payload();
         if handler.inline {
             let answer = handler.call(context, args, &self.limits);
-            return self.respond(call, &answer);
+            return self.respond(true, call, &answer);
         }
         let this = Arc::clone(self);
         let job = move || this.run_handler(&handler, context, call, args);
@@ -134,15 +135,30 @@ impl Serving {
         } else {
             handler.call(context, args, &self.limits)
         };
-        self.respond(call, &answer);
+        self.respond(false, call, &answer);
         self.link.nudge(&mut self.link.lock());
     }
 
-    fn respond(&self, call: CallId, answer: &Result<Payload, Failure>) {
+    /// Answers, as soon as there is room for the answer.
+    fn respond(&self, inline: bool, call: CallId, answer: &Result<Payload, Failure>) {
+        let respond = |state: &mut State, now| {
+            let answered = state.pump.connection().respond(now, call, answer.as_ref());
+            // A connection that has ended meanwhile has told the caller.
+            if answered == Err(Rejected::Full) {
+                return None;
+            }
+            state.stopped.retain(|stopped| *stopped != call);
+            Some(())
+        };
+        if !inline {
+            return self.link.wait_for(None, None, respond);
+        }
+        // This thread holds the seat: nobody else makes room.
         let mut state = self.link.lock();
-        state.stopped.retain(|stopped| *stopped != call);
-        // A connection that has ended meanwhile has told the caller.
-        let _ = state.pump.connection().respond(self.link.now(), call, answer.as_ref());
+        while respond(&mut state, self.link.now()).is_none() {
+            let turn = self.link.turn(&mut state);
+            state = self.link.wait(state, turn);
+        }
     }
 
     fn message(self: &Arc<Self>, peer: &Peer, message: Received) {
