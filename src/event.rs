@@ -149,10 +149,12 @@ impl Received {
         Headers::from_checked(self.bytes.slice(self.entries.clone()), self.count)
     }
 
-    /// How many bytes it keeps in memory.
+    /// How many bytes of memory it takes to keep it: its own, and what an event costs, so that many
+    /// empty messages count as well.
     #[must_use]
     pub const fn size(&self) -> usize {
-        self.bytes.len()
+        const EVENT: usize = 128;
+        self.bytes.len() + EVENT
     }
 
     /// The payload, unchecked: whoever uses it checks it first.

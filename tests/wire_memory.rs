@@ -1,84 +1,14 @@
 //! What a `Decoder` allocates, counted by the allocator of this test program: memory follows the
 //! bytes that came, never a declared length, and is given back.
-#![allow(unsafe_code, reason = "only an allocator sees every allocation")]
+
 #![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
 use bytes::{Bytes, BytesMut};
+use counting::{Count, counted, live};
 use switchboard::ProtocolError;
 use switchboard::wire::{Decoder, Frame};
-
-/// Every allocation since the thread began: each test runs on a thread of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
-    allocations: usize,
-    bytes: usize,
-    /// Still allocated; below 0 if what was there before has gone.
-    live: isize,
-}
-
-thread_local! {
-    static COUNT: Cell<Count> = const { Cell::new(Count { allocations: 0, bytes: 0, live: 0 }) };
-}
-
-fn note(taken: usize, given_back: usize) {
-    // A thread that ends has no count any more, and nobody who asks for it.
-    let _ = COUNT.try_with(|cell| {
-        let mut count = cell.get();
-        count.allocations += usize::from(taken > 0);
-        count.bytes += taken;
-        count.live += taken as isize - given_back as isize;
-        cell.set(count);
-    });
-}
-
-struct Counting;
-
-// SAFETY: all is left to the system's allocator; counting touches no memory of its own but a cell of
-// the thread, which needs neither an allocation nor a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(layout.size(), 0);
-        // SAFETY: the caller keeps the rules of this very function.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note(layout.size(), 0);
-        // SAFETY: the caller keeps the rules of this very function.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note(size, layout.size());
-        // SAFETY: the caller keeps the rules of this very function.
-        unsafe { System.realloc(at, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        note(0, layout.size());
-        // SAFETY: the caller keeps the rules of this very function.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What was allocated while this ran, and is still so after it.
-fn counted<T>(work: impl FnOnce() -> T) -> (T, Count) {
-    let before = COUNT.get();
-    let result = work();
-    let after = COUNT.get();
-    let count = Count {
-        allocations: after.allocations - before.allocations,
-        bytes: after.bytes - before.bytes,
-        live: after.live - before.live,
-    };
-    (result, count)
-}
 
 const MAX: u32 = 16 << 20;
 /// One read, with what an allocator's user may add to it.
@@ -103,9 +33,9 @@ fn framed(length: usize) -> Vec<u8> {
 #[test]
 fn the_allocator_counts() {
     let (kept, count) = counted(|| vec![1_u8; 1000]);
-    assert_eq!(count, Count { allocations: 1, bytes: 1000, live: 1000 });
+    assert_eq!(count, Count { allocations: 1, bytes: 1000, live: 1000, peak: 1000 });
     let ((), count) = counted(|| drop(kept));
-    assert_eq!(count, Count { allocations: 0, bytes: 0, live: -1000 });
+    assert_eq!(count, Count { allocations: 0, bytes: 0, live: -1000, peak: 0 });
     let (_, count) = counted(|| vec![0_u8; 1000]);
     assert_eq!(count.bytes, 1000, "zeroed");
 }
@@ -141,11 +71,11 @@ fn memory_is_a_multiple_of_what_came() {
     let frame = framed(16 << 20);
     let mut decoder = Decoder::new(MAX);
     let mut came = 0;
-    let before = COUNT.get().live;
+    let before = live();
     for piece in frame.chunks(4000) {
         push(&mut decoder, piece, 4000);
         came += piece.len();
-        let held = usize::try_from(COUNT.get().live - before).unwrap();
+        let held = usize::try_from(live() - before).unwrap();
         assert!(held <= FIRST_READ + 17 * came, "{held} for {came}");
         assert!(held <= FIRST_READ + frame.len(), "{held} for {came}");
     }
@@ -193,15 +123,15 @@ fn a_small_payload_costs_one_allocation_of_its_exact_size() {
 
 #[test]
 fn a_small_payload_outlives_its_buffer_alone() {
-    let before = COUNT.get().live;
+    let before = live();
     let payload = {
         let mut decoder = Decoder::new(MAX);
         push(&mut decoder, &framed(1000), usize::MAX);
         decoder.take_tail(900)
     };
-    assert_eq!(COUNT.get().live - before, 900);
+    assert_eq!(live() - before, 900);
     drop(payload);
-    assert_eq!(COUNT.get().live - before, 0);
+    assert_eq!(live() - before, 0);
 }
 
 #[test]
@@ -288,7 +218,7 @@ fn an_emptied_large_buffer_is_given_back() {
         for behind in [0, 3, 5000] {
             for by_tail in [false, true] {
                 let (frame, next) = (framed(length), framed(5000));
-                let before = COUNT.get().live;
+                let before = live();
                 let mut decoder = Decoder::new(MAX);
                 push(&mut decoder, &frame, usize::MAX);
                 push(&mut decoder, &next[..behind], usize::MAX);
@@ -297,7 +227,7 @@ fn an_emptied_large_buffer_is_given_back() {
                 } else {
                     decoder.skip();
                 }
-                let held = COUNT.get().live - before;
+                let held = live() - before;
                 assert!(held <= 64 * 1024, "{held} of {length}, {behind} behind it");
                 assert_eq!(decoder.buffered(), behind);
             }
@@ -309,14 +239,14 @@ fn an_emptied_large_buffer_is_given_back() {
 #[test]
 fn a_payload_behind_a_large_frame_does_not_pin_it() {
     for length in [70_000, 278_600, 300_000, 4_735_000] {
-        let before = COUNT.get().live;
+        let before = live();
         let stream = [framed(length), framed(5000)].concat();
         let mut decoder = Decoder::new(MAX);
         push(&mut decoder, &stream, usize::MAX);
         drop(decoder.take_tail(length));
         let payload: Bytes = decoder.take_tail(4000);
         drop((decoder, stream));
-        let held = COUNT.get().live - before;
+        let held = live() - before;
         assert_eq!(payload.len(), 4000);
         assert!((4000..=64 * 1024).contains(&held), "{held} of {length}");
     }

@@ -1,0 +1,244 @@
+//! What a connection allocates, counted by the allocator of this test program: nothing for a frame, one
+//! piece for what is handed on, and never more than `Config::memory_bound`, whatever a peer does.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod counting;
+
+use std::sync::Arc;
+
+use counting::counted;
+use switchboard::{
+    CallId, Config, Connection, ConnectionId, Event, Hello, Instant, Next, Options, Payload, Pump,
+    Welcome,
+};
+
+const NOW: Instant = Instant::ZERO;
+
+/// Moves what waits from one pump to the other, without allocating.
+fn carry(from: &mut Pump, to: &mut Pump) {
+    loop {
+        let mut chunks = [&[][..]; 4];
+        let lent = from.chunks(&mut chunks);
+        let mut moved = 0;
+        for mut chunk in chunks[..lent].iter().copied() {
+            while !chunk.is_empty() {
+                let space = to.space();
+                let count = space.len().min(chunk.len());
+                space[..count].copy_from_slice(&chunk[..count]);
+                to.filled(NOW, count);
+                chunk = &chunk[count..];
+                moved += count;
+            }
+        }
+        if moved == 0 {
+            return;
+        }
+        from.wrote(NOW, moved);
+    }
+}
+
+fn next_event(pump: &mut Pump) -> Option<Event> {
+    loop {
+        match pump.next(NOW) {
+            Next::Event(event) => return Some(event),
+            Next::Yield => {}
+            _ => return None,
+        }
+    }
+}
+
+fn server(config: Arc<Config>) -> Pump {
+    Pump::new(Connection::server(config, ConnectionId::new(1).unwrap(), NOW))
+}
+
+/// Two pumps whose handshake is complete.
+fn open(config: &Arc<Config>) -> (Pump, Pump) {
+    let client = Connection::client(Arc::clone(config), &Hello::new(), NOW).unwrap();
+    let (mut client, mut server) = (Pump::new(client), server(Arc::clone(config)));
+    carry(&mut client, &mut server);
+    assert!(matches!(next_event(&mut server), Some(Event::Hello(_))));
+    server.connection().accept(NOW, &Welcome::new()).unwrap();
+    carry(&mut server, &mut client);
+    assert!(matches!(next_event(&mut client), Some(Event::Welcome(_))));
+    (client, server)
+}
+
+/// What one more of these allocates once many have been.
+fn steady(mut round: impl FnMut()) -> usize {
+    for _ in 0..1000 {
+        round();
+    }
+    let ((), count) = counted(|| (0..1000).for_each(|_| round()));
+    assert_eq!(count.allocations % 1000, 0, "not the same every time");
+    count.allocations / 1000
+}
+
+#[test]
+fn a_ping_and_its_pong_allocate_nothing() {
+    let (mut client, mut server) = open(&Arc::default());
+    let each = steady(|| {
+        client.connection().ping(NOW, 7).unwrap();
+        carry(&mut client, &mut server);
+        assert!(next_event(&mut server).is_none());
+        carry(&mut server, &mut client);
+        assert!(matches!(next_event(&mut client), Some(Event::Pong { .. })));
+    });
+    assert_eq!(each, 0);
+}
+
+#[test]
+fn a_small_message_allocates_what_its_receiver_is_handed_and_no_more() {
+    let (mut client, mut server) = open(&Arc::default());
+    let (payload, options) = (Payload::bytes(&[7; 64]), Options::new());
+    let each = steady(|| {
+        client.connection().send(NOW, "log", &payload, &options).unwrap();
+        carry(&mut client, &mut server);
+        assert!(matches!(next_event(&mut server), Some(Event::Message(_))));
+    });
+    assert_eq!(each, 1);
+}
+
+#[test]
+fn a_small_call_allocates_its_arguments_there_and_its_answer_here() {
+    let (mut client, mut server) = open(&Arc::default());
+    let (payload, options) = (Payload::bytes(&[7; 64]), Options::new());
+    let each = steady(|| {
+        client.connection().request(NOW, "echo", &payload, &options, 0).unwrap();
+        carry(&mut client, &mut server);
+        let Some(Event::Request { call, request, .. }) = next_event(&mut server) else { panic!() };
+        server.connection().respond(NOW, call, Ok(&request.into_payload())).unwrap();
+        carry(&mut server, &mut client);
+        assert!(matches!(next_event(&mut client), Some(Event::Answer { outcome: Ok(_), .. })));
+    });
+    assert_eq!(each, 2);
+}
+
+/// Limits so small that an attack reaches them quickly.
+fn small() -> Arc<Config> {
+    let mut config = Config::default();
+    config.max_frame = 64 << 10;
+    config.max_calls = 64;
+    config.max_unsent = 64 << 10;
+    config.max_untaken = 64 << 10;
+    config.max_unanswered = 256 << 10;
+    config.check().unwrap();
+    Arc::new(config)
+}
+
+/// A server that keeps all that it is handed and answers nothing that does not fit.
+#[derive(Default)]
+struct Hoarder {
+    kept: Vec<Event>,
+    calls: Vec<CallId>,
+    untaken: usize,
+}
+
+impl Hoarder {
+    fn take_all(&mut self, pump: &mut Pump) {
+        while let Some(event) = next_event(pump) {
+            match &event {
+                Event::Hello(_) => pump.connection().accept(NOW, &Welcome::new()).unwrap(),
+                Event::Message(message) => {
+                    self.untaken += message.size();
+                    pump.set_untaken(self.untaken);
+                }
+                Event::Request { call, .. } => self.calls.push(*call),
+                _ => {}
+            }
+            self.kept.push(event);
+        }
+    }
+}
+
+/// Feeds bytes as far as they are wanted.
+fn feed(pump: &mut Pump, hoarder: &mut Hoarder, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        hoarder.take_all(pump);
+        let Next::Io { read: true, .. } = pump.next(NOW) else { return };
+        let space = pump.space();
+        let count = space.len().min(bytes.len());
+        space[..count].copy_from_slice(&bytes[..count]);
+        pump.filled(NOW, count);
+        bytes = &bytes[count..];
+    }
+    hoarder.take_all(pump);
+}
+
+fn frame(head: &[u8], length: usize) -> Vec<u8> {
+    let mut frame = (length as u32).to_be_bytes().to_vec();
+    frame.extend_from_slice(head);
+    frame.resize(4 + length, 0);
+    frame
+}
+
+const HELLO: &[u8] = b"\x00\x00\x00\x12\x85\x00\x6bswitchboard\x81\x01\xa0\xf6";
+
+/// A request with so many bytes; every id in five bytes.
+fn request(id: u32, length: usize) -> Vec<u8> {
+    let id = id.to_be_bytes();
+    frame(&[0x85, 7, 0x1a, id[0], id[1], id[2], id[3], 0x61, b'r', 0xa0], length)
+}
+
+fn attacks() -> Vec<(&'static str, Vec<u8>)> {
+    // Several times what any limit lets in.
+    let times = |length: usize| (4 << 20) / length as u32;
+    let requests = |length: usize| {
+        (0..times(length)).flat_map(|count| request(0x1_0001 + 2 * count, length)).collect()
+    };
+    let messages = |length: usize| {
+        let frame = frame(&[0x84, 6, 0x61, b'm', 0xa0], length);
+        frame.repeat(times(length) as usize)
+    };
+    vec![
+        ("large requests", requests(60 << 10)),
+        ("requests just too large to be copied", requests(1060)),
+        ("requests that keep a buffer each", {
+            let filler = frame(&[0x82, 0x18, 24], 15 << 10);
+            let each = |count: u32| [request(0x1_0001 + 2 * count, 1060), filler.clone()].concat();
+            (0..256_u32).flat_map(each).collect()
+        }),
+        ("small requests", requests(12)),
+        ("large messages", messages(60 << 10)),
+        ("messages just too large to be copied", messages(1060)),
+        ("smallest messages", messages(6)),
+        ("pings", frame(&[0x82, 4, 1], 3).repeat(50_000)),
+        ("a frame that never ends", frame(&[0x84, 6], 64 << 10)[..60_000].to_vec()),
+        ("extensions", frame(&[0x82, 0x18, 24], 30 << 10).repeat(200)),
+    ]
+}
+
+#[test]
+fn no_peer_makes_a_connection_hold_more_than_its_bound() {
+    let config = small();
+    let bound = config.memory_bound() as isize;
+    let mut least_room = isize::MAX;
+    for (name, bytes) in attacks() {
+        let (_, count) = counted(|| {
+            let (mut pump, mut hoarder) = (server(Arc::clone(&config)), Hoarder::default());
+            feed(&mut pump, &mut hoarder, HELLO);
+            feed(&mut pump, &mut hoarder, &bytes);
+            // Then it is answered as far as that goes, but never reads.
+            let answer = Payload::bytes(&[0; 4000]);
+            for call in hoarder.calls.drain(..) {
+                let _ = pump.connection().respond(NOW, call, Ok(&answer));
+            }
+            (pump, hoarder)
+        });
+        least_room = least_room.min(bound / count.peak);
+        assert!(count.peak <= bound, "{name}: {} of {bound} bytes", count.peak);
+    }
+    assert!(least_room <= 4, "the bound is far from anything that happens");
+}
+
+#[test]
+fn a_connection_that_has_ended_gives_everything_back() {
+    for (name, bytes) in attacks() {
+        let ((), count) = counted(|| {
+            let (mut pump, mut hoarder) = (server(small()), Hoarder::default());
+            feed(&mut pump, &mut hoarder, HELLO);
+            feed(&mut pump, &mut hoarder, &bytes);
+        });
+        assert_eq!(count.live, 0, "{name}");
+    }
+}
