@@ -65,14 +65,21 @@ impl<'a> Reader<'a> {
     }
 
     /// The major type and argument of the next item, in the shortest spelling.
+    #[inline]
     pub(crate) fn head(&mut self) -> Result<(u8, u64), ProtocolError> {
         let first = self.byte()?;
+        match first & 0x1f {
+            small @ 0..=23 => Ok((first >> 5, u64::from(small))),
+            _ => self.long_head(first),
+        }
+    }
+
+    fn long_head(&mut self, first: u8) -> Result<(u8, u64), ProtocolError> {
         let (value, least) = match first & 0x1f {
-            small @ 0..=23 => return Ok((first >> 5, u64::from(small))),
             24 => (u64::from(self.byte()?), 24),
-            25 => (self.big_endian(2)?, 1 << 8),
-            26 => (self.big_endian(4)?, 1 << 16),
-            27 => (self.big_endian(8)?, 1 << 32),
+            25 => (u64::from(u16::from_be_bytes(self.array_of()?)), 1 << 8),
+            26 => (u64::from(u32::from_be_bytes(self.array_of()?)), 1 << 16),
+            27 => (u64::from_be_bytes(self.array_of()?), 1 << 32),
             _ => return Err(ProtocolError::MalformedFrame),
         };
         if value < least || first >> 5 == 7 {
@@ -81,8 +88,10 @@ impl<'a> Reader<'a> {
         Ok((first >> 5, value))
     }
 
-    fn big_endian(&mut self, length: u64) -> Result<u64, ProtocolError> {
-        Ok(self.bytes(length)?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+    fn array_of<const N: usize>(&mut self) -> Result<[u8; N], ProtocolError> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(ProtocolError::MalformedFrame)?;
+        self.rest = rest;
+        Ok(*taken)
     }
 
     fn expect(&mut self, major: u8) -> Result<u64, ProtocolError> {
@@ -143,28 +152,95 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes the major type and argument of an item, in the shortest spelling.
-pub(crate) fn put_head(out: &mut BytesMut, major: u8, value: u64) {
-    let major = major << 5;
-    match value {
-        0..=23 => out.put_u8(major | value as u8),
-        24..=0xff => out.put_slice(&[major | 24, value as u8]),
-        0x100..=0xffff => {
-            out.put_u8(major | 25);
-            out.put_u16(value as u16);
+/// Writes heads behind what stands in a buffer. Bytes are staged, so that a head of many small parts is
+/// one copy into the buffer: a check of its room for each costs more than the parts.
+#[derive(Debug)]
+pub(crate) struct Writer<'o> {
+    out: &'o mut BytesMut,
+    staged: [u8; STAGED],
+    count: usize,
+}
+
+/// Room for the head of almost any frame.
+const STAGED: usize = 64;
+
+impl<'o> Writer<'o> {
+    pub(crate) const fn new(out: &'o mut BytesMut) -> Self {
+        Self { out, staged: [0; STAGED], count: 0 }
+    }
+
+    /// Everything is in the buffer afterwards.
+    pub(crate) fn finish(mut self) {
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        self.out.put_slice(&self.staged[..self.count]);
+        self.count = 0;
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        if bytes.len() > STAGED - self.count {
+            self.flush();
+            if bytes.len() > STAGED {
+                return self.out.put_slice(bytes);
+            }
         }
-        0x1_0000..=0xffff_ffff => {
-            out.put_u8(major | 26);
-            out.put_u32(value as u32);
+        self.staged[self.count..self.count + bytes.len()].copy_from_slice(bytes);
+        self.count += bytes.len();
+    }
+
+    #[inline]
+    pub(crate) fn byte(&mut self, byte: u8) {
+        if self.count == STAGED {
+            self.flush();
         }
-        _ => {
-            out.put_u8(major | 27);
-            out.put_u64(value);
+        self.staged[self.count] = byte;
+        self.count += 1;
+    }
+
+    /// The major type and argument of an item, in the shortest spelling.
+    pub(crate) fn head(&mut self, major: u8, value: u64) {
+        let major = major << 5;
+        match value {
+            0..=23 => self.byte(major | value as u8),
+            24..=0xff => self.bytes(&[major | 24, value as u8]),
+            0x100..=0xffff => {
+                let [a, b] = (value as u16).to_be_bytes();
+                self.bytes(&[major | 25, a, b]);
+            }
+            0x1_0000..=0xffff_ffff => {
+                let [a, b, c, d] = (value as u32).to_be_bytes();
+                self.bytes(&[major | 26, a, b, c, d]);
+            }
+            _ => {
+                self.byte(major | 27);
+                self.bytes(&value.to_be_bytes());
+            }
         }
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.head(TEXT, text.len() as u64);
+        self.bytes(text.as_bytes());
+    }
+
+    pub(crate) fn byte_string(&mut self, bytes: &[u8]) {
+        self.head(BYTES, bytes.len() as u64);
+        self.bytes(bytes);
+    }
+
+    pub(crate) fn bool(&mut self, value: bool) {
+        self.byte(if value { TRUE } else { FALSE });
+    }
+
+    pub(crate) fn null(&mut self) {
+        self.byte(NULL);
     }
 }
 
-/// How many bytes [`put_head`] writes.
+/// How many bytes [`Writer::head`] writes.
 pub(crate) const fn head_len(value: u64) -> usize {
     match value {
         0..=23 => 1,
@@ -175,24 +251,10 @@ pub(crate) const fn head_len(value: u64) -> usize {
     }
 }
 
-pub(crate) fn put_text(out: &mut BytesMut, text: &str) {
-    put_head(out, TEXT, text.len() as u64);
-    out.put_slice(text.as_bytes());
-}
-
-pub(crate) fn put_byte_string(out: &mut BytesMut, bytes: &[u8]) {
-    put_head(out, BYTES, bytes.len() as u64);
-    out.put_slice(bytes);
-}
-
-pub(crate) fn put_bool(out: &mut BytesMut, value: bool) {
-    out.put_u8(if value { TRUE } else { FALSE });
-}
-
 /// A type that can stand in the frame table: one element of a frame's array (section 2).
 pub(crate) trait Field<'a>: Sized {
     fn read(reader: &mut Reader<'a>) -> Result<Self, ProtocolError>;
-    fn write(&self, out: &mut BytesMut);
+    fn write(&self, out: &mut Writer<'_>);
 }
 
 /// An integer of section 2 that has a range of its own.
@@ -205,9 +267,9 @@ macro_rules! ranged {
                 from(number).ok_or(ProtocolError::MalformedFrame)
             }
 
-            fn write(&self, out: &mut BytesMut) {
+            fn write(&self, out: &mut Writer<'_>) {
                 let into: fn(&Self) -> u64 = $into;
-                put_head(out, UINT, into(self));
+                out.head(UINT, into(self));
             }
         })+
     };
@@ -229,8 +291,8 @@ impl Field<'_> for Option<Status> {
         Ok(Status::new(number))
     }
 
-    fn write(&self, out: &mut BytesMut) {
-        put_head(out, UINT, self.map_or(0, |status| u64::from(status.number())));
+    fn write(&self, out: &mut Writer<'_>) {
+        out.head(UINT, self.map_or(0, |status| u64::from(status.number())));
     }
 }
 
@@ -240,10 +302,10 @@ impl Field<'_> for Option<u64> {
         if reader.null() { Ok(None) } else { reader.uint().map(Some) }
     }
 
-    fn write(&self, out: &mut BytesMut) {
+    fn write(&self, out: &mut Writer<'_>) {
         match self {
-            Some(number) => put_head(out, UINT, *number),
-            None => out.put_u8(NULL),
+            Some(number) => out.head(UINT, *number),
+            None => out.null(),
         }
     }
 }
@@ -254,10 +316,10 @@ impl<'a> Field<'a> for Option<CallId> {
         if reader.null() { Ok(None) } else { CallId::read(reader).map(Some) }
     }
 
-    fn write(&self, out: &mut BytesMut) {
+    fn write(&self, out: &mut Writer<'_>) {
         match self {
             Some(id) => id.write(out),
-            None => out.put_u8(NULL),
+            None => out.null(),
         }
     }
 }
@@ -267,8 +329,8 @@ impl<'a> Field<'a> for &'a str {
         reader.text()
     }
 
-    fn write(&self, out: &mut BytesMut) {
-        put_text(out, self);
+    fn write(&self, out: &mut Writer<'_>) {
+        out.text(self);
     }
 }
 
@@ -278,5 +340,5 @@ impl<'a> Field<'a> for &'a [u8] {
         Ok(reader.take_rest())
     }
 
-    fn write(&self, _out: &mut BytesMut) {}
+    fn write(&self, _out: &mut Writer<'_>) {}
 }

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use bytes::{BufMut, BytesMut};
 
-use super::codec::{Field, Reader, UINT, put_head, put_text, ranged};
+use super::codec::{Field, Reader, UINT, Writer, ranged};
 use super::headers::HeaderMap;
 use super::settings::Settings;
 use crate::error::ProtocolError;
@@ -68,38 +68,41 @@ macro_rules! frames {
                 }
             }
 
-            /// Reads the elements behind the kind; `elements` counts the kind, too.
+            /// Reads the elements behind the kind, to the end; `elements` counts the kind, too.
             fn read(
                 kind: u64,
                 elements: u8,
-                reader: &mut Reader<'a>,
+                mut reader: Reader<'a>,
             ) -> Result<Self, ProtocolError> {
-                Ok(match kind {
+                match kind {
                     $($number => {
                         const ELEMENTS: u8 = 1 + [$(stringify!($field),)+].len() as u8;
                         if elements != ELEMENTS {
                             return Err(ProtocolError::MalformedFrame);
                         }
-                        Self::$name { $($field: <$type>::read(reader)?,)+ }
+                        $(let $field = <$type>::read(&mut reader)?;)+
+                        reader.end()?;
+                        Ok(Self::$name { $($field,)+ })
                     })+
                     24..=65_535 => {
-                        Self::Extension { kind: kind as u16, elements, rest: reader.take_rest() }
+                        let rest = reader.take_rest();
+                        Ok(Self::Extension { kind: kind as u16, elements, rest })
                     }
-                    _ => return Err(ProtocolError::UnknownKind),
-                })
+                    _ => Err(ProtocolError::UnknownKind),
+                }
             }
 
             /// Writes the head: everything but the payload.
-            fn write(&self, out: &mut BytesMut) {
+            fn write(&self, out: &mut Writer<'_>) {
                 match self {
                     $(Self::$name { $($field,)+ } => {
-                        out.put_u8(0x80 | (1 + [$(stringify!($field),)+].len() as u8));
-                        put_head(out, UINT, $number);
+                        // A kind of the table is below 24, so that it is its own head.
+                        out.bytes(&[0x80 | (1 + [$(stringify!($field),)+].len() as u8), $number]);
                         $($field.write(out);)+
                     })+
                     Self::Extension { kind, elements, .. } => {
-                        out.put_u8(0x80 | elements);
-                        put_head(out, UINT, u64::from(*kind));
+                        out.byte(0x80 | elements);
+                        out.head(UINT, u64::from(*kind));
                     }
                 }
             }
@@ -178,9 +181,7 @@ impl<'a> Frame<'a> {
         };
         let mut reader = Reader::new(rest);
         let kind = reader.uint()?;
-        let frame = Self::read(kind, first & 0x1f, &mut reader)?;
-        reader.end()?;
-        Ok(frame)
+        Self::read(kind, first & 0x1f, reader)
     }
 
     /// Writes the frame, behind the four bytes of its length.
@@ -195,8 +196,10 @@ impl<'a> Frame<'a> {
     /// bytes: what the peer's `max-frame` counts.
     pub fn encode_head(&self, out: &mut BytesMut, payload: usize) -> usize {
         let start = out.len();
-        out.put_u32(0);
-        self.write(out);
+        let mut writer = Writer::new(out);
+        writer.bytes(&[0; 4]);
+        self.write(&mut writer);
+        writer.finish();
         let length = out.len() - start - 4 + payload;
         // A longer one than a u32 counts is above any `max-frame`, so that it is never sent.
         let prefix = u32::try_from(length).unwrap_or(u32::MAX);
@@ -239,8 +242,8 @@ impl Field<'_> for Magic {
         if reader.text()? == Self::TEXT { Ok(Self) } else { Err(ProtocolError::NotSwitchboard) }
     }
 
-    fn write(&self, out: &mut BytesMut) {
-        put_text(out, Self::TEXT);
+    fn write(&self, out: &mut Writer<'_>) {
+        out.text(Self::TEXT);
     }
 }
 

@@ -3,12 +3,10 @@
 //! [`Headers`] the application's part of it. Knows the codec only.
 
 use alloc::vec::Vec;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use core::fmt;
 
-use super::codec::{
-    BYTES, Field, MAP, Reader, TEXT, UINT, head_len, put_bool, put_byte_string, put_head, put_text,
-};
+use super::codec::{BYTES, Field, MAP, Reader, TEXT, UINT, Writer, head_len};
 use crate::error::{ProtocolError, Rejected};
 
 /// Most entries of a header map, the protocol's own included.
@@ -66,12 +64,12 @@ impl<'a> HeaderValue<'a> {
         }
     }
 
-    fn write(self, out: &mut BytesMut) {
+    fn write(self, out: &mut Writer<'_>) {
         match self {
-            Self::Uint(number) => put_head(out, UINT, number),
-            Self::Bool(value) => put_bool(out, value),
-            Self::Text(text) => put_text(out, text),
-            Self::Bytes(bytes) => put_byte_string(out, bytes),
+            Self::Uint(number) => out.head(UINT, number),
+            Self::Bool(value) => out.bool(value),
+            Self::Text(text) => out.text(text),
+            Self::Bytes(bytes) => out.byte_string(bytes),
         }
     }
 }
@@ -122,10 +120,12 @@ impl Headers {
         let at = pairs.partition_point(|(other, _)| (other.len(), *other) < (name.len(), name));
         pairs.insert(at, (name, value.into()));
         let mut entries = BytesMut::new();
+        let mut writer = Writer::new(&mut entries);
         for (name, value) in &pairs {
-            put_text(&mut entries, name);
-            value.write(&mut entries);
+            writer.text(name);
+            value.write(&mut writer);
         }
+        writer.finish();
         if pairs.len() > MAX_ENTRIES || entries.len() >= MAX_BYTES {
             return Err(Rejected::BadHeaders);
         }
@@ -200,10 +200,13 @@ pub struct HeaderMap<'a> {
 }
 
 impl HeaderMap<'_> {
-    fn protocol_entries(&self) -> usize {
-        [self.deadline, self.streams, self.when_full].iter().flatten().count()
-            + [self.retain, self.echo].iter().flatten().count()
-            + usize::from(self.group.is_some())
+    const fn protocol_entries(&self) -> usize {
+        self.deadline.is_some() as usize
+            + self.streams.is_some() as usize
+            + self.when_full.is_some() as usize
+            + self.retain.is_some() as usize
+            + self.group.is_some() as usize
+            + self.echo.is_some() as usize
     }
 
     /// Whether it keeps the limits of section 2. What was read always does.
@@ -228,6 +231,9 @@ impl<'a> Field<'a> for HeaderMap<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, ProtocolError> {
         let start = reader.clone();
         let entries = reader.map()?;
+        if entries == 0 {
+            return Ok(Self::default());
+        }
         if entries > MAX_ENTRIES as u64 {
             return Err(ProtocolError::MalformedFrame);
         }
@@ -268,28 +274,28 @@ impl<'a> Field<'a> for HeaderMap<'a> {
         Ok(map)
     }
 
-    fn write(&self, out: &mut BytesMut) {
-        put_head(out, MAP, (self.count + self.protocol_entries()) as u64);
+    fn write(&self, out: &mut Writer<'_>) {
+        out.head(MAP, (self.count + self.protocol_entries()) as u64);
         let numbers = [(0, self.deadline), (1, self.streams), (2, self.when_full)];
         for (key, value) in numbers {
             if let Some(value) = value {
-                out.put_u8(key);
-                put_head(out, UINT, value);
+                out.byte(key);
+                out.head(UINT, value);
             }
         }
         if let Some(retain) = self.retain {
-            out.put_u8(3);
-            put_bool(out, retain);
+            out.byte(3);
+            out.bool(retain);
         }
         if let Some(group) = self.group {
-            out.put_u8(4);
-            put_text(out, group);
+            out.byte(4);
+            out.text(group);
         }
         if let Some(echo) = self.echo {
-            out.put_u8(5);
-            put_bool(out, echo);
+            out.byte(5);
+            out.bool(echo);
         }
-        out.put_slice(self.entries);
+        out.bytes(self.entries);
     }
 }
 

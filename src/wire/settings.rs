@@ -4,11 +4,10 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use bytes::{BufMut, BytesMut};
 use core::time::Duration;
 
 use super::LEAST_MAX_FRAME;
-use super::codec::{ARRAY, BYTES, Field, MAP, Reader, TEXT, UINT, put_head, put_text};
+use super::codec::{ARRAY, BYTES, Field, MAP, Reader, TEXT, UINT, Writer};
 use crate::error::ProtocolError;
 
 /// What one side takes, for the life of the connection. Read from the wire with the values of
@@ -119,7 +118,7 @@ impl Field<'_> for Settings {
         Ok(settings)
     }
 
-    fn write(&self, out: &mut BytesMut) {
+    fn write(&self, out: &mut Writer<'_>) {
         let absent = Self::default();
         let numbers = [
             (u64::from(self.max_frame), u64::from(absent.max_frame)),
@@ -130,25 +129,25 @@ impl Field<'_> for Settings {
         let count = numbers.iter().filter(|(value, absent)| value != absent).count()
             + usize::from(!self.scope.is_empty())
             + usize::from(!self.interfaces.is_empty());
-        put_head(out, MAP, count as u64);
+        out.head(MAP, count as u64);
         for (key, (value, absent)) in (0..).zip(numbers) {
             if value != absent {
-                out.put_u8(key);
-                put_head(out, UINT, value);
+                out.byte(key);
+                out.head(UINT, value);
             }
         }
         if !self.scope.is_empty() {
-            out.put_u8(4);
-            put_text(out, &self.scope);
+            out.byte(4);
+            out.text(&self.scope);
         }
         if !self.interfaces.is_empty() {
-            out.put_u8(5);
-            put_head(out, MAP, self.interfaces.len() as u64);
+            out.byte(5);
+            out.head(MAP, self.interfaces.len() as u64);
             let mut sorted: Vec<_> = self.interfaces.iter().collect();
             sorted.sort_by_key(|(name, _)| (name.len(), *name));
             for (name, version) in sorted {
-                put_text(out, name);
-                put_text(out, version);
+                out.text(name);
+                out.text(version);
             }
         }
     }
@@ -168,8 +167,8 @@ impl Field<'_> for Vec<u16> {
         Ok(versions)
     }
 
-    fn write(&self, out: &mut BytesMut) {
-        put_head(out, ARRAY, self.len() as u64);
+    fn write(&self, out: &mut Writer<'_>) {
+        out.head(ARRAY, self.len() as u64);
         for version in self {
             version.write(out);
         }
