@@ -35,10 +35,10 @@ const CONNECTION: usize = 16 * 1024;
 #[non_exhaustive]
 pub struct Config {
     /// Longest frame that this side takes, in bytes: at least 16 KiB. Default 16 MiB: a large
-    /// document passes, and a connection cannot hold much more memory than that.
+    /// document passes; what a connection can hold in all is [`memory_bound`](Self::memory_bound).
     pub max_frame: u32,
     /// Calls that the peer may have open at once. Default 1,024: enough to fill any pipe; each
-    /// costs its arguments and less than 100 bytes.
+    /// costs its arguments and at most 256 bytes.
     pub max_calls: u32,
     /// A handshake must be complete within this time of the connection's start, on both sides.
     /// Default 10 s: less has failed on machines that were still booting.

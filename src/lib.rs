@@ -26,7 +26,7 @@
 //!
 //! - Every function returns at once, and none panics whatever a peer sends.
 //! - Every call ends exactly once, and says whether it may have run.
-//! - Everything is bounded by a named limit of [`Config`].
+//! - Everything is bounded by a named limit; [`Config::memory_bound`] is their sum.
 //! - The same inputs give the same bytes out.
 //!
 //! The rules are in `docs/protocol.md`; the documentation of each item names its section.

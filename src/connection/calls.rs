@@ -5,6 +5,7 @@
 //! new call goes to the back, a search halves, and the usual end is at the front.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use super::outbox::Position;
 use crate::error::ProtocolError;
@@ -82,17 +83,17 @@ impl<R: Due> Table<R> {
         self.earliest
     }
 
-    /// The first call whose deadline has passed; `None` also makes `earliest` exact again.
-    pub(crate) fn overdue(&mut self, now: Instant) -> Option<CallId> {
-        if self.earliest? > now {
-            return None;
+    /// The calls whose deadlines have passed, if any has; `earliest` is exact again afterwards.
+    pub(crate) fn take_overdue(&mut self, now: Instant) -> Vec<CallId> {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return Vec::new();
         }
-        let passed = self.rows.iter().find(|(_, row)| row.due().is_some_and(|due| due <= now));
-        let passed = passed.map(|(id, _)| *id);
-        if passed.is_none() {
-            self.earliest = self.rows.iter().filter_map(|(_, row)| row.due()).min();
-        }
-        passed
+        let is_overdue = |row: &R| row.due().is_some_and(|due| due <= now);
+        let overdue = self.rows.iter().filter(|(_, row)| is_overdue(row)).map(|(id, _)| *id);
+        let overdue = overdue.collect();
+        let due = self.rows.iter().filter_map(|(_, row)| row.due());
+        self.earliest = due.filter(|due| *due > now).min();
+        overdue
     }
 }
 

@@ -126,7 +126,14 @@ impl Connection {
         // Only a server asks its clients to come back.
         let reconnect_after = reconnect_after.filter(|_| self.role == Role::Client);
         if let Some(status) = error {
-            self.close_at_once(CloseReason::PeerError { status, message });
+            let reason = match &self.phase {
+                // It had closed already and just did not hear our answer: its first word counts.
+                Phase::Closing {
+                    closing: closing @ Closing { by: By::Peer { .. }, .. }, ..
+                } if self.is_idle() => closing.reason(),
+                _ => CloseReason::PeerError { status, message },
+            };
+            self.close_at_once(reason);
             return Ok(Then::Skip);
         }
         match &mut self.phase {

@@ -230,7 +230,7 @@ impl Connection {
     /// Takes at most one frame of the peer's bytes, unless an event waits to be polled; whether it
     /// did anything. Call it until it did not, polling events in between.
     ///
-    /// Implements sections 1 to 4 and 7 of `docs/protocol.md`.
+    /// Implements sections 1 to 4 and 7 of `docs/protocol.md`, but for streams (4.3).
     pub fn handle_input(&mut self, now: Instant, input: &mut Decoder) -> bool {
         if !self.events.is_empty() {
             return false;

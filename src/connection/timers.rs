@@ -53,11 +53,11 @@ impl Connection {
     }
 
     fn call_timeouts(&mut self, now: Instant) {
-        while let Some(call) = self.made.overdue(now) {
+        for call in self.made.take_overdue(now) {
             // An overdue call is open, so that it can be given up.
             let _ = self.give_up(now, call, CallError::Deadline);
         }
-        while let Some(call) = self.served.overdue(now) {
+        for call in self.served.take_overdue(now) {
             let status = Status::DEADLINE_EXCEEDED;
             if let Some(served) = self.served.get_mut(call) {
                 served.stopped = Some(status);

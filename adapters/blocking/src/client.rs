@@ -9,7 +9,7 @@ use switchboard::{
     CallError, CloseReason, Config, Connection, EncodeError, Event, Fate, FromPayload, Hello,
     Instant, Options, Payload, PeerWelcome, Pump, Rejected, ToPayload,
 };
-use switchboard_endpoint::{Address, OpenError, Stream};
+use switchboard_endpoint::{Address, Credentials, OpenError, Stream};
 
 use crate::link::Link;
 use crate::state::{Outcome, State};
@@ -18,9 +18,10 @@ use crate::timer::Timer;
 /// A client: one connection, shared by as many threads as like. A clone is cheap and is the same
 /// connection.
 ///
-/// Nothing runs in the background: while a caller waits for its answer it reads for all others, too,
-/// and while nobody waits nobody reads. Dropping the last clone closes the connection without waiting
-/// for anything.
+/// While a caller waits for its answer it reads for all others, too, and while nobody waits nobody
+/// reads: a server's goodbye is noticed with the next call. Dropping the last clone closes the
+/// connection without waiting; what a slow server has not taken by then is written in the background,
+/// as long as the process lives. To know that all has arrived, [`close`](Self::close) it.
 ///
 /// ```no_run
 /// use switchboard_blocking::Client;
@@ -102,7 +103,8 @@ impl Client {
         }
     }
 
-    /// Sends a one-way message. Returns when it is queued; it is written at once if the peer reads.
+    /// Sends a one-way message. Returns when it is queued; it is written at once if the peer reads, else
+    /// in the background.
     ///
     /// # Errors
     ///
@@ -126,7 +128,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`CallError::Deadline`] or [`CallError::Disconnected`].
+    /// [`CallError::Deadline`], [`CallError::Disconnected`], or [`CallError::Rejected`] if the
+    /// connection is closing.
     pub fn ping(&self) -> Result<Duration, CallError> {
         let link = &self.shared.link;
         let until = self.until();
@@ -243,11 +246,23 @@ impl fmt::Debug for Client {
 }
 
 /// How a client connects.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ClientBuilder {
     hello: Hello,
     payload: Option<Result<Payload, EncodeError>>,
     config: Config,
+    verify: Option<Box<VerifyServer>>,
+}
+
+type VerifyServer = dyn Fn(Option<&Credentials>) -> bool + Send + Sync;
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("hello", &self.hello)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientBuilder {
@@ -272,6 +287,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Decides by what the kernel says of the server whether it is the right one, before anything is sent
+    /// to it; `None` on systems that do not tell.
+    ///
+    /// Without it the server must run as the same user or as root, so that a hello with a secret does
+    /// not go to a stranger who was first at the address.
+    #[must_use]
+    pub fn verify_server(
+        mut self,
+        verify: impl Fn(Option<&Credentials>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.verify = Some(Box::new(verify));
+        self
+    }
+
     /// Connects, shakes hands, and waits until the server has accepted or refused; at most
     /// [`Config::handshake_timeout`].
     ///
@@ -279,7 +308,7 @@ impl ClientBuilder {
     ///
     /// [`OpenError`]: what a program can match on.
     pub fn connect(self, address: &str) -> Result<Client, OpenError> {
-        let Self { mut hello, payload, config } = self;
+        let Self { mut hello, payload, config, verify } = self;
         config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
         if let Some(payload) = payload {
             let payload =
@@ -289,6 +318,7 @@ impl ClientBuilder {
         let address: Address = address.parse()?;
         let config = Arc::new(config);
         let stream = Stream::connect(&address)?;
+        verify_server(&stream, &address, verify.as_deref())?;
         let connection = Connection::client(Arc::clone(&config), &hello, Instant::ZERO)
             .map_err(|rejected| OpenError::BadConfig(format!("hello: {rejected}")))?;
         let link = Link::new(stream, Arc::new(Timer::default()), Pump::new(connection))?;
@@ -299,6 +329,26 @@ impl ClientBuilder {
             options: Options::default(),
         })
     }
+}
+
+fn verify_server(
+    stream: &Stream,
+    address: &Address,
+    verify: Option<&VerifyServer>,
+) -> Result<(), OpenError> {
+    let credentials = stream.credentials()?;
+    let good = match verify {
+        Some(verify) => verify(credentials.as_ref()),
+        None => credentials.as_ref().is_none_or(Credentials::same_user_or_root),
+    };
+    if good {
+        return Ok(());
+    }
+    let who = credentials.map_or_else(|| "nobody known".into(), |who| format!("uid {}", who.uid));
+    Err(OpenError::NotPermitted(format!(
+        "{address} is served by {who}, which this client does not trust; nothing was sent. If that is \
+         the right server, say so with `ClientBuilder::verify_server`"
+    )))
 }
 
 /// Drives the link until the server has answered.

@@ -24,7 +24,8 @@
 //! # Who runs what
 //!
 //! - **Client**: whoever waits for an answer reads for all; no thread of its own is in the way of a
-//!   call. One thread starts with the first call that has a deadline, and sleeps.
+//!   call. One thread starts with the first call that has a deadline, and sleeps; another one writes
+//!   what a slow server did not take at once, and ends.
 //! - **Server**: one thread accepts, one a connection reads and runs `handle_inline`; `handle` and
 //!   `on` run on a few shared threads, and connections take turns on them.
 //! - No code of yours runs under a lock of this crate. A handler that panics costs its own call only

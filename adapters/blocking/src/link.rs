@@ -112,7 +112,10 @@ impl Link {
         let lent = state.pump.chunks(&mut chunks);
         let slices = chunks.map(IoSlice::new);
         match self.stream.try_write_vectored(&slices[..lent]) {
-            Ok(written) => state.pump.wrote(now, written),
+            Ok(written) => {
+                state.pump.wrote(now, written);
+                state.send_answers(now);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(_) => state.pump.write_failed(now),
         }
@@ -182,7 +185,7 @@ impl Link {
     ) -> Guard<'a> {
         let Turn::Wait { read, write, .. } = turn else { return state };
         if let Some(seat) = &mut state.seat {
-            (seat.read, seat.write) = (read, write);
+            (seat.waits, seat.read, seat.write) = (true, read, write);
         }
         drop(state);
         let Ready { readable, woken } = wait(&self.stream, &self.wake, read, write, timeout);
@@ -190,6 +193,9 @@ impl Link {
             self.wake.clear();
         }
         let mut state = self.lock();
+        if let Some(seat) = &mut state.seat {
+            seat.waits = false;
+        }
         if readable {
             self.read(&mut state);
         }
@@ -209,9 +215,12 @@ impl Link {
         let mut state = self.lock();
         // It may have been armed anew in between.
         state.armed = state.armed.filter(|armed| *armed != due);
-        if state.seat.is_none() {
+        match &state.seat {
             // Nobody reads: what came meanwhile counts before the time does.
-            self.read(&mut state);
+            None => self.read(&mut state),
+            // The holder is busy: time in which it does not read is not the peer's silence.
+            Some(seat) if !seat.waits => state.pump.connection().heard(self.now()),
+            Some(_) => {}
         }
         self.nudge(&mut state);
         state.unpark(|_| true);
@@ -234,7 +243,7 @@ impl Link {
                 let settled = seat.waiter.is_some_and(|waiter| state.is_settled(waiter));
                 let waits_amiss = (seat.read, seat.write) != (read, write);
                 self.arm(state, until);
-                settled || waits_amiss
+                settled || waits_amiss || (state.puts_off && !state.is_choked())
             }
             (Turn::Wait { write, until, .. }, None) => {
                 self.arm(state, until);
@@ -291,7 +300,7 @@ impl Link {
                 state = self.park(state, waiter);
                 continue;
             }
-            state.seat = Some(Seat { waiter, read: false, write: false });
+            state.seat = Some(Seat::new(waiter));
             let value;
             (state, value) = self.lead(state, until, &mut ready);
             state.seat = None;

@@ -12,7 +12,8 @@ use std::thread;
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs jobs, as many at once as it may have threads. Threads start when they are needed and end with
-/// the pool. Connections take turns, so that one with many calls delays another's by one job.
+/// the pool. Connections take turns, and none has more than half of the threads (a single one aside), so
+/// that neither many calls nor slow ones of one keep those of another waiting for long.
 pub(crate) struct Pool(Arc<Shared>);
 
 struct Shared {
@@ -29,6 +30,8 @@ struct State {
     turns: VecDeque<u64>,
     /// How many jobs that is in all.
     waiting: usize,
+    /// How many jobs of each connection run now.
+    running: BTreeMap<u64, usize>,
     threads: usize,
     /// Threads without a job, some of which may have been notified of one.
     idle: usize,
@@ -44,9 +47,6 @@ impl Pool {
     /// Runs `job` when it is the connection's turn.
     pub(crate) fn run(&self, connection: u64, job: Job) {
         let mut state = self.0.lock();
-        if state.ended {
-            return;
-        }
         let jobs = state.jobs.entry(connection).or_default();
         jobs.push_back(job);
         if jobs.len() == 1 {
@@ -56,20 +56,23 @@ impl Pool {
         if state.waiting > state.idle && state.threads < self.0.most {
             let shared = Arc::clone(&self.0);
             let thread = thread::Builder::new().name("switchboard-handler".into());
-            // Without another thread the job waits for one of those that run.
             state.threads += usize::from(thread.spawn(move || shared.work()).is_ok());
         }
-        self.0.changed.notify_one();
+        if state.threads > 0 {
+            self.0.changed.notify_one();
+        } else if let Some((connection, job)) = state.next(self.0.most) {
+            // The system has no thread for the pool: this one does it.
+            drop(state);
+            run(job);
+            self.0.lock().done(connection);
+        }
     }
 }
 
 impl Drop for Pool {
-    /// Ends the threads as soon as their jobs have ended; jobs that wait are dropped.
+    /// Ends the threads. No job waits any more: each has a share in the pool.
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.ended = true;
-        state.jobs.clear();
-        state.turns.clear();
+        self.0.lock().ended = true;
         self.0.changed.notify_all();
     }
 }
@@ -82,32 +85,53 @@ impl Shared {
     fn work(&self) {
         let mut state = self.lock();
         while !state.ended {
-            let Some(job) = state.next() else {
+            let Some((connection, job)) = state.next(self.most) else {
                 state.idle += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.idle -= 1;
                 continue;
             };
             drop(state);
-            // What unwinds here is the destructor of something of the user's.
-            let _ = catch_unwind(AssertUnwindSafe(job));
+            run(job);
             state = self.lock();
+            state.done(connection);
         }
     }
 }
 
+fn run(job: Job) {
+    // What unwinds here is the destructor of something of the user's.
+    let _ = catch_unwind(AssertUnwindSafe(job));
+}
+
 impl State {
-    fn next(&mut self) -> Option<Job> {
-        let connection = self.turns.pop_front()?;
+    /// The next job of a connection that may run one more.
+    fn next(&mut self, most: usize) -> Option<(u64, Job)> {
+        let share = most.div_ceil(2);
+        let free = |state: &Self, connection| {
+            state.running.get(connection).is_none_or(|running| *running < share)
+        };
+        let turn = self.turns.iter().position(|connection| free(self, connection))?;
+        let connection = self.turns.remove(turn)?;
         let jobs = self.jobs.get_mut(&connection)?;
-        let job = jobs.pop_front();
+        let job = jobs.pop_front()?;
         self.waiting -= 1;
         if jobs.is_empty() {
             self.jobs.remove(&connection);
         } else {
             self.turns.push_back(connection);
         }
-        job
+        *self.running.entry(connection).or_default() += 1;
+        Some((connection, job))
+    }
+
+    fn done(&mut self, connection: u64) {
+        if let Some(running) = self.running.get_mut(&connection) {
+            *running -= 1;
+            if *running == 0 {
+                self.running.remove(&connection);
+            }
+        }
     }
 }
 

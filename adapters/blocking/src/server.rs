@@ -89,7 +89,8 @@ impl Server {
     }
 
     /// Closes the server: no more clients, a goodbye to each connection, open calls go on for at most
-    /// [`Config::drain`]. Waits until all have ended, and the socket file is gone. From a handler it
+    /// [`Config::drain`]. Waits until all have ended (a client that just now reads nothing, as an idle
+    /// blocking one does, is waited for as long), and the socket file is gone. From a handler it
     /// would wait for itself, until `drain` has passed. Closing twice does nothing more.
     pub fn close(&self, how: Restart) {
         self.0.shared.stop(&how, |connection, now| {
@@ -194,6 +195,7 @@ impl Shared {
             services: Arc::clone(&self.services),
             pool: Arc::clone(&self.pool),
             messages: Mutex::new(Messages::default()),
+            later: Mutex::new(Vec::new()),
         });
         let this = Arc::clone(self);
         let thread = thread::Builder::new().name("switchboard-serving".into());
@@ -242,8 +244,9 @@ impl ServerBuilder {
     }
 
     /// Most threads on which handlers run, for all connections together; they start when they are
-    /// needed. Default 16: handlers may wait for files or other programs without holding each other
-    /// up, and a flood of calls does not become a flood of threads.
+    /// needed. One connection gets half of them at most, so that no client keeps all of them busy.
+    /// Default 16: handlers may wait for files or other programs without holding each other up, and a
+    /// flood of calls does not become a flood of threads.
     #[must_use]
     pub const fn threads(mut self, most: usize) -> Self {
         self.threads = most;

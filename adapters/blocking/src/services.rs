@@ -42,11 +42,11 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Calls it. `false`: the message is not what it takes, which is the sender's fault.
-    pub(crate) fn call(&self, context: Context, message: Payload, limits: &PayloadLimits) -> bool {
+    /// Calls it. A message of another type than it takes is dropped: that is a matter between the two
+    /// programs, and none of the protocol's.
+    pub(crate) fn call(&self, context: Context, message: Payload, limits: &PayloadLimits) {
         // A panic is the listener's own, and concerns neither the sender nor the other listeners.
-        catch_unwind(AssertUnwindSafe(|| (self.run)(context, message, limits)))
-            .map_or(true, |taken| taken.is_ok())
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.run)(context, message, limits)));
     }
 }
 
@@ -95,6 +95,10 @@ impl Services {
 
     pub(crate) fn handler(&self, channel: &str) -> Option<Handler> {
         self.registry.handler(channel).cloned()
+    }
+
+    pub(crate) fn listens(&self, channel: &str) -> bool {
+        self.registry.listeners(channel).next().is_some()
     }
 
     pub(crate) fn listeners(&self, channel: &str) -> Vec<Listener> {

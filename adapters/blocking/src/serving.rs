@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use switchboard::service::no_handler;
 use switchboard::{
@@ -15,10 +16,8 @@ use crate::context::{Context, Peer, PeerFacts};
 use crate::link::{Link, Turn};
 use crate::pool::Pool;
 use crate::services::{Handler, Listener, Services};
-use crate::state::State;
 
 /// A connection that is served.
-#[derive(Debug)]
 pub(crate) struct Serving {
     pub(crate) link: Arc<Link>,
     pub(crate) id: ConnectionId,
@@ -27,6 +26,8 @@ pub(crate) struct Serving {
     pub(crate) services: Arc<Services>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) messages: Mutex<Messages>,
+    /// Calls whose handlers wait until the peer reads.
+    pub(crate) later: Mutex<Vec<Work>>,
 }
 
 /// Messages that wait for their listeners, which take them one at a time, in order.
@@ -37,27 +38,46 @@ pub(crate) struct Messages {
     taken: bool,
 }
 
+/// A call that waits for its handler.
+pub(crate) struct Work {
+    handler: Handler,
+    context: Context,
+    call: CallId,
+    args: Payload,
+}
+
+/// A batch of short handlers is answered with one write; if it takes longer than this, with several.
+const BATCH: Duration = Duration::from_micros(100);
+
 impl Serving {
     /// Serves the connection until it has ended; the whole life of its thread.
     pub(crate) fn run(self: &Arc<Self>) {
         let mut peer = None;
+        let mut turned = self.link.now();
         let mut state = self.link.lock();
         state.take_seat();
         loop {
-            let turn = self.link.turn(&mut state);
-            let inbox = core::mem::take(&mut state.inbox);
-            if inbox.is_empty() {
-                if let Turn::Done = turn {
-                    return;
+            if let Some(event) = state.next_event() {
+                drop(state);
+                self.handle(event, &mut peer);
+                state = self.link.lock();
+                if self.link.now() - turned < BATCH {
+                    continue;
                 }
-                state = self.link.wait(state, turn);
+            }
+            let turn = self.link.turn(&mut state);
+            turned = self.link.now();
+            if state.puts_off && !state.is_choked() {
+                state.puts_off = false;
+                self.take_up();
+            }
+            if !state.inbox.is_empty() && !state.is_choked() {
                 continue;
             }
-            drop(state);
-            for event in inbox {
-                self.handle(event, &mut peer);
+            if let Turn::Done = turn {
+                return;
             }
-            state = self.link.lock();
+            state = self.link.wait(state, turn);
         }
     }
 
@@ -81,9 +101,8 @@ impl Serving {
         let now = self.link.now();
         let connection = state.pump.connection();
         let failure = match verdict {
-            Ok(welcome) => {
-                // Too large a welcome is this server's fault; a client that has gone is nobody's.
-                if connection.accept(now, &welcome).is_ok() {
+            Ok(welcome) => match connection.accept(now, &welcome) {
+                Ok(()) => {
                     return Some(Peer::new(PeerFacts {
                         id: self.id,
                         credentials: self.credentials,
@@ -91,10 +110,15 @@ impl Serving {
                         state: kept,
                     }));
                 }
-                Failure::new(Status::INTERNAL, "the server's welcome is larger than 16 KiB")
-            }
+                Err(Rejected::TooLarge) => {
+                    Failure::new(Status::INTERNAL, "the server's welcome is larger than 16 KiB")
+                }
+                // The client has gone meanwhile.
+                Err(_) => return None,
+            },
             Err(failure) => failure,
         };
+        // A client that has gone needs no refusal.
         let _ = connection.refuse(now, failure, None);
         None
     }
@@ -107,7 +131,8 @@ impl Serving {
         request: Received,
     ) {
         let Some(handler) = self.services.handler(request.channel()) else {
-            return self.respond(true, call, &Err(no_handler(request.channel())));
+            let answer = Err(no_handler(request.channel()));
+            return self.link.lock().respond(self.link.now(), call, answer);
         };
         let context = Context {
             peer: peer.clone(),
@@ -117,52 +142,58 @@ impl Serving {
             call: Some((call, deadline)),
             inline: handler.inline,
         };
-        let args = request.into_payload();
-        if handler.inline {
-            let answer = handler.call(context, args, &self.limits);
-            return self.respond(true, call, &answer);
-        }
+        let inline = handler.inline;
+        let work = Work { handler, context, call, args: request.into_payload() };
+        if inline { self.work(work) } else { self.work_later(work) }
+    }
+
+    fn work_later(self: &Arc<Self>, work: Work) {
         let this = Arc::clone(self);
-        let job = move || this.run_handler(&handler, context, call, args);
+        let job = move || {
+            if let Some(work) = this.put_off(work) {
+                this.work(work);
+                this.link.nudge(&mut this.link.lock());
+            }
+        };
         self.pool.run(self.id.number(), Box::new(job));
     }
 
-    /// A job of the pool.
-    fn run_handler(&self, handler: &Handler, context: Context, call: CallId, args: Payload) {
-        let answer = if context.is_cancelled() {
+    /// Keeps the work for later while the peer does not read the answers that it has: so the answers of
+    /// a connection take no more memory than those that are being made now.
+    fn put_off(&self, work: Work) -> Option<Work> {
+        let mut state = self.link.lock();
+        if !state.is_choked() {
+            return Some(work);
+        }
+        state.puts_off = true;
+        self.later.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        None
+    }
+
+    /// Goes on with what was put off.
+    fn take_up(self: &Arc<Self>) {
+        let later =
+            core::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner));
+        for work in later {
+            self.work_later(work);
+        }
+    }
+
+    /// Runs the handler, unless its caller has stopped waiting, and answers.
+    fn work(&self, work: Work) {
+        let Work { handler, context, call, args } = work;
+        let stopped = self.link.lock().stopped.contains(&call);
+        let answer = if stopped {
             // The core answers why, whatever is said here.
             Ok(Payload::null())
         } else {
             handler.call(context, args, &self.limits)
         };
-        self.respond(false, call, &answer);
-        self.link.nudge(&mut self.link.lock());
-    }
-
-    /// Answers, as soon as there is room for the answer.
-    fn respond(&self, inline: bool, call: CallId, answer: &Result<Payload, Failure>) {
-        let respond = |state: &mut State, now| {
-            let answered = state.pump.connection().respond(now, call, answer.as_ref());
-            // A connection that has ended meanwhile has told the caller.
-            if answered == Err(Rejected::Full) {
-                return None;
-            }
-            state.stopped.retain(|stopped| *stopped != call);
-            Some(())
-        };
-        if !inline {
-            return self.link.wait_for(None, None, respond);
-        }
-        // This thread holds the seat: nobody else makes room.
-        let mut state = self.link.lock();
-        while respond(&mut state, self.link.now()).is_none() {
-            let turn = self.link.turn(&mut state);
-            state = self.link.wait(state, turn);
-        }
+        self.link.lock().respond(self.link.now(), call, answer);
     }
 
     fn message(self: &Arc<Self>, peer: &Peer, message: Received) {
-        if self.services.listeners(message.channel()).is_empty() {
+        if !self.services.listens(message.channel()) {
             return self.link.lock().taken(message.size());
         }
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
@@ -201,7 +232,9 @@ impl Serving {
         let headers = message.headers();
         let listeners: Vec<Listener> = self.services.listeners(&channel);
         let payload = message.into_payload();
-        let mut all_took = true;
+        if payload.check(&self.limits).is_err() {
+            return self.link.lock().pump.connection().strike(self.link.now());
+        }
         for listener in listeners {
             let context = Context {
                 peer: peer.clone(),
@@ -211,10 +244,7 @@ impl Serving {
                 call: None,
                 inline: false,
             };
-            all_took &= listener.call(context, payload.clone(), &self.limits);
-        }
-        if !all_took {
-            self.link.lock().pump.connection().strike(self.link.now());
+            listener.call(context, payload.clone(), &self.limits);
         }
     }
 }

@@ -1,14 +1,15 @@
 //! `State`: what the mutex of a link guards: the pump, who waits for what, and who holds the seat.
 //! Called by `link`, clients and servers while they have the mutex; nothing in here waits or does IO.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::thread::Thread;
 use std::time::Duration;
 
 use slab::Slab;
 use switchboard::service::no_handler;
 use switchboard::{
-    CallError, CallId, CloseReason, Connection, Event, Fate, Instant, Payload, Pump, Rejected,
+    CallError, CallId, CloseReason, Connection, Event, Failure, Fate, Instant, Payload, Pump,
+    Rejected,
 };
 
 use crate::timer::Due;
@@ -20,7 +21,11 @@ pub(crate) struct State {
     /// What happened that is no answer: for whoever holds the seat.
     pub(crate) inbox: VecDeque<Event>,
     /// Calls of the peer whose caller no longer waits, until they are answered.
-    pub(crate) stopped: Vec<CallId>,
+    pub(crate) stopped: BTreeSet<CallId>,
+    /// Answers that wait for room to be written, in the order in which they were given.
+    answers: VecDeque<(CallId, Result<Payload, Failure>)>,
+    /// Somebody has put off work until those answers are on their way.
+    pub(crate) puts_off: bool,
     /// Why the connection ended, once it has.
     pub(crate) closed: Option<CloseReason>,
     /// The socket is done with.
@@ -43,10 +48,18 @@ pub(crate) struct State {
 pub(crate) struct Seat {
     /// The waiter that the holder waits for, if it is one.
     pub(crate) waiter: Option<usize>,
-    /// Whether the holder waits for bytes.
+    /// Whether the holder waits now. (Otherwise it runs a handler, or is about to look.)
+    pub(crate) waits: bool,
+    /// Whether it waits for bytes.
     pub(crate) read: bool,
     /// Whether it also waits for room to write.
     pub(crate) write: bool,
+}
+
+impl Seat {
+    pub(crate) const fn new(waiter: Option<usize>) -> Self {
+        Self { waiter, waits: false, read: false, write: false }
+    }
 }
 
 /// Somebody waits for this, under a number that the core hands back.
@@ -71,7 +84,9 @@ impl State {
         Self {
             pump,
             inbox: VecDeque::new(),
-            stopped: Vec::new(),
+            stopped: BTreeSet::new(),
+            answers: VecDeque::new(),
+            puts_off: false,
             closed: None,
             done: false,
             waiters: Slab::new(),
@@ -111,7 +126,7 @@ impl State {
 
     /// The calling thread waits for the socket from now on, for the link's whole life.
     pub(crate) const fn take_seat(&mut self) {
-        self.seat = Some(Seat { waiter: None, read: false, write: false });
+        self.seat = Some(Seat::new(None));
     }
 
     pub(crate) fn is_settled(&self, waiter: usize) -> bool {
@@ -142,7 +157,7 @@ impl State {
             Event::Pong { token, round_trip } => {
                 self.settle(token as usize, Outcome::Pong(round_trip));
             }
-            Event::Cancelled { call, .. } => self.stopped.push(call),
+            Event::Cancelled { call, .. } => drop(self.stopped.insert(call)),
             Event::Closed(reason) => self.end(&reason),
             other => {
                 if let Event::Message(message) = &other {
@@ -170,9 +185,39 @@ impl State {
         self.unpark(|parked| parked.is_none_or(|parked| parked == waiter));
     }
 
+    /// Answers a call of the peer, now or as soon as there is room: whoever gives an answer never waits
+    /// for the peer to read.
+    pub(crate) fn respond(&mut self, now: Instant, call: CallId, answer: Result<Payload, Failure>) {
+        self.stopped.remove(&call);
+        self.answers.push_back((call, answer));
+        self.send_answers(now);
+    }
+
+    pub(crate) fn send_answers(&mut self, now: Instant) {
+        while let Some((call, answer)) = self.answers.front() {
+            let answered = self.pump.connection().respond(now, *call, answer.as_ref());
+            if answered == Err(Rejected::Full) {
+                return;
+            }
+            // Any other error: the connection has ended meanwhile, and has told the caller.
+            self.answers.pop_front();
+        }
+    }
+
+    /// Whether answers wait for the peer to read: so long it is given no further work.
+    pub(crate) fn is_choked(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    /// What the holder of a server's seat is to deal with next.
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        if self.is_choked() { None } else { self.inbox.pop_front() }
+    }
+
     /// The connection has ended: so has whatever is still waited for.
     pub(crate) fn end(&mut self, reason: &CloseReason) {
         self.closed.get_or_insert_with(|| reason.clone());
+        self.answers.clear();
         for (_, waiter) in &mut self.waiters {
             if matches!(waiter, Waiter::Waiting) {
                 *waiter = Waiter::Settled(Outcome::Closed(reason.clone()));
@@ -198,9 +243,7 @@ impl State {
         while let Some(event) = self.inbox.pop_front() {
             match event {
                 Event::Request { call, request, .. } => {
-                    let failure = no_handler(request.channel());
-                    // A call that has ended meanwhile needs no answer.
-                    let _ = self.pump.connection().respond(now, call, Err(&failure));
+                    self.respond(now, call, Err(no_handler(request.channel())));
                 }
                 Event::Message(message) => self.taken(message.size()),
                 _ => {}

@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 
 use common::{Gate, Home, framed};
-use switchboard::Config;
+use switchboard::{Config, Payload};
 use switchboard_blocking::Server;
 
 /// A `request` with null for arguments.
@@ -65,4 +65,67 @@ fn a_flood_of_calls_delays_another_connection_by_one_call_a_turn() {
     let order: Vec<_> = ran.iter().take(1003).collect();
     let last = order.iter().rposition(|id| *id != order[0]).unwrap();
     assert!(last <= 7, "the other connection's third call ran as number {last}");
+}
+
+#[test]
+fn one_connection_gets_half_of_the_threads_at_most() {
+    let gate = Arc::new(Gate::default());
+    let home = Home::of({
+        let gate = Arc::clone(&gate);
+        let slow = move |_, ()| {
+            gate.pass();
+            Ok(())
+        };
+        Server::builder().threads(4).handle("slow", slow).handle("quick", |_, ()| Ok(7))
+    });
+    let mut greedy = home.welcomed();
+    greedy.say(&(0..20).flat_map(|n| request(301 + 2 * n, "slow")).collect::<Vec<u8>>());
+    gate.wait_for(2);
+    // Two run and 18 wait; another client's call is answered all the same.
+    assert_eq!(home.client().request::<u8>("quick", &()).unwrap(), 7);
+    gate.open();
+    for _ in 0..20 {
+        assert_eq!(greedy.hear().unwrap()[..2], [0x83, 8]);
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_read_its_answers_keeps_nobody_elses_waiting() {
+    let large = |_, ()| Ok(Payload::bytes(&[0; 900_000]));
+    let home = Home::of(
+        Server::builder()
+            .threads(2)
+            .handle("large", large)
+            .handle_inline("inline", large)
+            .handle("small", |_, ()| Ok(7)),
+    );
+    for channel in ["large", "inline"] {
+        let mut deaf = home.welcomed();
+        deaf.say(&(0..40).flat_map(|n| request(301 + 2 * n, channel)).collect::<Vec<u8>>());
+        let client = home.client();
+        for _ in 0..20 {
+            assert_eq!(client.request::<u8>("small", &()).unwrap(), 7);
+        }
+        // Nothing is lost: once it reads, it gets them all.
+        for _ in 0..40 {
+            assert_eq!(deaf.hear().unwrap().len(), 900_000 + 5 + 5);
+        }
+    }
+}
+
+#[test]
+fn a_call_that_was_given_up_before_its_inline_handler_began_does_not_run() {
+    let (sender, ran) = channel();
+    let home = Home::of(Server::builder().handle_inline("count", move |_, n: u8| {
+        sender.send(n)?;
+        Ok(())
+    }));
+    let mut raw = home.welcomed();
+    let call =
+        |id: u8, n: u8| framed(&[0x85, 7, 0x18, id, 0x65, b'c', b'o', b'u', b'n', b't', 0xa0, n]);
+    let cancel = framed(&[0x82, 13, 0x18, 31]);
+    raw.say(&[call(31, 1), cancel, call(33, 2)].concat());
+    assert_eq!(raw.hear().unwrap()[..3], [0x85, 9, 0x18]);
+    assert_eq!(raw.hear().unwrap()[..3], [0x83, 8, 0x18]);
+    assert_eq!(ran.recv().unwrap(), 2);
 }

@@ -268,3 +268,19 @@ fn what_makes_no_sense_is_told_before_anything_is_opened() {
         assert!(matches!(opened, Err(OpenError::BadConfig(_))), "{opened:?}");
     }
 }
+
+#[test]
+fn a_client_sends_nothing_to_a_server_that_it_does_not_trust() {
+    let home = Home::of(Server::builder());
+    let (sender, asked) = channel();
+    let builder = Client::builder().verify_server(move |credentials| {
+        sender.send(credentials.copied()).unwrap();
+        false
+    });
+    let error = builder.connect(&home.address).unwrap_err();
+    assert!(matches!(error, OpenError::NotPermitted(_)), "{error}");
+    let credentials = asked.recv().unwrap().unwrap();
+    assert!(credentials.same_user_or_root());
+    let trusting = Client::builder().verify_server(|_| true);
+    trusting.connect(&home.address).unwrap().ping().unwrap();
+}

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{GOODBYE, Gate, Home, Place, Raw, WELCOME, framed, silent_panic, watchdog};
-use switchboard::{CallError, CloseReason, Config, Fate, Options, Payload, ProtocolError, Status};
+use switchboard::{CloseReason, Config, Options, Payload, ProtocolError};
 use switchboard_blocking::{Client, Server};
 
 #[test]
@@ -149,30 +149,36 @@ fn a_message_that_nobody_listens_to_is_dropped() {
 
 #[test]
 fn sixteen_bad_messages_are_borne_and_the_next_ends_the_connection() {
-    let gate = Arc::new(Gate::default());
-    let held = Arc::clone(&gate);
     let (sender, came) = channel();
-    let home =
-        Home::of(Server::builder().on("n", move |_, n: u32| sender.send(n).unwrap()).handle(
-            "wait",
-            move |_, ()| {
-                held.pass();
-                Ok(())
-            },
-        ));
-    let client = home.client();
-    (0..16).for_each(|_| client.send("n", "no number").unwrap());
-    client.send("n", &1).unwrap();
+    let home = Home::of(Server::builder().on("n", move |_, n: u32| sender.send(n).unwrap()));
+    let mut raw = home.welcomed();
+    // Each is a break without anything that it could end.
+    (0..16).for_each(|_| raw.frame(b"\x84\x06\x61n\xa0\xff"));
+    raw.frame(b"\x84\x06\x61n\xa0\x01");
     assert_eq!(came.recv().unwrap(), 1);
-    thread::scope(|scope| {
-        let call = scope.spawn(|| client.request::<()>("wait", &()).unwrap_err());
-        gate.wait_for(1);
-        client.send("n", "no number").unwrap();
-        let message = ProtocolError::TooManyStrikes.name().to_owned();
-        let reason = CloseReason::PeerError { status: Status::RESOURCE_EXHAUSTED, message };
-        assert_eq!(call.join().unwrap(), CallError::Disconnected(reason, Fate::MayHaveRun));
-        gate.open();
-    });
+    raw.frame(b"\x84\x06\x61n\xa0\xff");
+    let name = ProtocolError::TooManyStrikes.name();
+    let words = [b"\x84\x03\x08\x70", name.as_bytes(), b"\xf6"].concat();
+    assert_eq!(raw.hear().unwrap(), words);
+}
+
+#[test]
+fn a_message_of_another_type_is_dropped_and_no_offence() {
+    let (numbers, came) = channel();
+    let (texts, read) = channel();
+    let home = Home::of(
+        Server::builder()
+            .on("both", move |_, n: u32| numbers.send(n).unwrap())
+            .on("both", move |_, text: String| texts.send(text).unwrap()),
+    );
+    let client = home.client();
+    for number in 0..50 {
+        client.send("both", &number).unwrap();
+        client.send("both", "text").unwrap();
+    }
+    assert_eq!(came.iter().take(50).collect::<Vec<u32>>(), (0..50).collect::<Vec<u32>>());
+    assert_eq!(read.iter().take(50).count(), 50);
+    client.ping().unwrap();
 }
 
 /// A client whose server is raw.
