@@ -157,10 +157,10 @@ fn a_deadline_ends_the_call_at_both_sides_each_by_its_own_clock() {
     let mut pair = Pair::open();
     pair.client.call("slow", &Payload::null(), &within(millis(1500)), 0).unwrap();
     pair.drive();
-    pair.wait(millis(1499));
+    pair.drive_for(millis(1499));
     assert_eq!(pair.client.happened(), Vec::<String>::new());
     assert_eq!(pair.server.happened(), ["call 1 asks slow"]);
-    pair.wait(millis(1));
+    pair.drive_for(millis(1));
     assert_eq!(pair.client.happened(), ["call 1 ended late MayHaveRun"]);
     assert_eq!(pair.server.happened(), ["call 1 stopped DEADLINE_EXCEEDED"]);
     pair.server.respond(1).unwrap();

@@ -170,10 +170,10 @@ fn calls_that_do_not_end_within_drain_are_given_up() {
     pair.client.request("slow").unwrap();
     pair.drive();
     pair.server.close("bye");
-    pair.wait(millis(4999));
+    pair.drive_for(millis(4999));
     assert_eq!(pair.client.happened(), ["closing bye"]);
     assert_eq!(pair.server.happened(), ["call 1 asks slow"]);
-    pair.wait(millis(1));
+    pair.drive_for(millis(1));
     let why = "the peer ended the connection: DEADLINE_EXCEEDED: drain-timeout";
     let lost = format!("call 1 ended disconnected MayHaveRun: {why}");
     assert_eq!(pair.client.happened(), [lost, format!("closed: {why}")]);

@@ -226,7 +226,7 @@ proptest! {
                     pair.client.feed(&bytes);
                 }
                 Step::Drive => pair.drive(),
-                Step::Wait(ms) => pair.wait(millis(ms.into())),
+                Step::Wait(ms) => pair.drive_for(millis(ms.into())),
                 Step::Cut => {
                     pair.client.end();
                     pair.server.end();

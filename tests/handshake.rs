@@ -16,7 +16,7 @@ use switchboard::{
 fn pair(hello: &Hello) -> Pair {
     let config = Arc::<Config>::default();
     let client = Connection::client(config.clone(), hello, Instant::ZERO).unwrap();
-    Pair { client: Side::new(client), server: Side::server(config) }
+    Pair::join(Side::new(client), Side::server(config))
 }
 
 fn deciding() -> Side {

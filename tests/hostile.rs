@@ -224,13 +224,11 @@ fn a_client_says_nothing_to_a_server_that_is_none() {
 
 #[test]
 fn two_clients_and_a_looped_socket_end() {
-    let mut pair =
-        Pair { client: Side::client(Arc::default()), server: Side::client(Arc::default()) };
+    let mut pair = Pair::join(Side::client(Arc::default()), Side::client(Arc::default()));
     pair.drive();
     assert!(pair.client.done.is_some() && pair.server.done.is_some());
-    let mut pair =
-        Pair { client: Side::server(Arc::default()), server: Side::server(Arc::default()) };
-    pair.wait(seconds(12));
+    let mut pair = Pair::join(Side::server(Arc::default()), Side::server(Arc::default()));
+    pair.drive_for(seconds(12));
     assert!(pair.client.done.is_some() && pair.server.done.is_some());
     let mut looped = Side::client(Arc::default());
     let hello = looped.written();

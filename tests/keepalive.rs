@@ -132,7 +132,7 @@ fn time_in_which_nobody_reads_does_not_count() {
 fn two_sides_that_promise_keep_each_other_alive() {
     let config = config(|config| config.keepalive = Some(seconds(2)));
     let mut pair = Pair::opened(Arc::clone(&config), config);
-    pair.wait(seconds(3600));
+    pair.drive_for(seconds(3600));
     assert!(pair.client.happened().is_empty());
     assert!(pair.server.happened().is_empty());
     let counters = pair.client.connection().counters();

@@ -212,10 +212,10 @@ fn hold(client: bool, steps: &[Step], chunking: Chunking, restless: Option<u64>)
                 }
             }
             Step::Cancel { call } => {
-                if let Some(call) = pick(&mut calls, *call)
-                    && side.connection().unsent() == 0
-                {
-                    let _ = side.cancel(call);
+                if let Some(call) = pick(&mut calls, *call) {
+                    if side.connection().unsent() == 0 {
+                        let _ = side.cancel(call);
+                    }
                 }
             }
             Step::Ping => {

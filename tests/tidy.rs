@@ -91,9 +91,8 @@ fn nothing_is_left_undone_and_the_core_prints_and_awaits_nothing() {
         for (number, line) in text.lines().enumerate() {
             let code = line.trim_start();
             let prose = code.starts_with("//");
-            if let Some(word) = words.iter().find(|word| code.contains(**word))
-                && !(prose && *word == "std::")
-            {
+            let told = |word: &&&str| code.contains(**word) && !(prose && **word == "std::");
+            if let Some(word) = words.iter().find(told) {
                 found.push(format!("{path}:{} contains {word:?}", number + 1));
             }
         }
@@ -101,10 +100,21 @@ fn nothing_is_left_undone_and_the_core_prints_and_awaits_nothing() {
     complain(&found);
 }
 
-/// The layers of the core, lowest first. A file uses its own layer and those before it.
+/// The files of each layer of the core, lowest first, and the modules that they use. Every file is in
+/// one. The small nouns look down where they carry a payload or its errors, and where one names the
+/// versions of `wire`.
 const LAYERS: &[(&str, &str)] = &[
+    ("src/counters.rs src/id.rs src/instant.rs src/restart.rs src/status.rs", ""),
+    (
+        "src/close_reason.rs src/error.rs src/failure.rs",
+        "close_reason error failure payload status wire",
+    ),
     ("src/wire/", "wire error id status"),
     ("src/payload/", "payload status"),
+    (
+        "src/config.rs src/event.rs src/options.rs",
+        "close_reason config error id instant payload status wire",
+    ),
     (
         "src/connection/",
         "connection close_reason config counters error event failure id instant options payload \
@@ -118,12 +128,14 @@ const LAYERS: &[(&str, &str)] = &[
 fn imports_go_from_higher_layers_to_lower_ones() {
     let mut found = Vec::new();
     for File { path, text } in files_below("src") {
-        let Some((_, may)) = LAYERS.iter().find(|(layer, _)| path.starts_with(layer)) else {
-            continue;
-        };
-        if path.contains("/tests") {
+        if path == "src/lib.rs" || path.contains("/tests") {
             continue;
         }
+        let of = |files: &str| files.split(' ').any(|start| path.starts_with(start));
+        let Some((_, may)) = LAYERS.iter().find(|(files, _)| of(files)) else {
+            found.push(format!("{path} is in no layer: add it to one"));
+            continue;
+        };
         for (number, line) in text.lines().enumerate() {
             let code = line.trim_start();
             if code.starts_with("//") {

@@ -135,11 +135,7 @@ impl Decoder {
         let Some(prefix) = self.buffer[self.start..self.end].first_chunk::<LENGTH>() else {
             return Ok(None);
         };
-        match u32::from_be_bytes(*prefix) {
-            0 => Err(ProtocolError::FrameEmpty),
-            length if length > self.max_frame => Err(ProtocolError::FrameTooLarge),
-            length => Ok(Some(length as usize)),
-        }
+        length_of(*prefix, self.max_frame).map(Some)
     }
 
     /// How many bytes the next frame still lacks; 0 if it is whole or can never be.
@@ -159,5 +155,17 @@ impl Decoder {
             self.buffer = buffer;
         }
         (self.start, self.end) = (0, buffered);
+    }
+}
+
+/// The length that a frame's first four bytes tell; they alone refuse it.
+pub(super) const fn length_of(
+    prefix: [u8; LENGTH],
+    max_frame: u32,
+) -> Result<usize, ProtocolError> {
+    match u32::from_be_bytes(prefix) {
+        0 => Err(ProtocolError::FrameEmpty),
+        length if length > max_frame => Err(ProtocolError::FrameTooLarge),
+        length => Ok(length as usize),
     }
 }
