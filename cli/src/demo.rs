@@ -154,7 +154,7 @@ fn failing_call(ada: &Client) -> Result<(), Problem> {
 
 fn refused_client(address: &str) -> Result<(), Problem> {
     let failure = match connect(address, "Mallory", "let me in") {
-        Err(OpenError::Refused(failure)) => failure,
+        Err(OpenError::Refused { failure, .. }) => failure,
         Err(other) => return Err(other.into()),
         Ok(_) => return Err(unexpected("a client with a wrong token was let in")),
     };

@@ -9,8 +9,9 @@
 //! | a map whose only key is `$bytes`, `$map`, `$$bytes`, ... itself | that key with a `$` more |
 //! | NaN, infinities, undefined, other tags and simple values, longer integers | refused |
 //!
-//! The order of keys is kept. `$bytes` and `$map` mean something only where they are the one key of
-//! an object; beside another key they are ordinary names.
+//! The order of keys is kept; an object in which one comes twice is refused. `$bytes` and `$map` mean
+//! something only where they are the one key of an object; beside another key they are ordinary
+//! names.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,9 +26,11 @@ use switchboard::Payload;
 use crate::diag;
 use crate::item::Item;
 use crate::text::push_quoted;
+use twins::NoTwins;
 
 #[cfg(test)]
 mod tests;
+mod twins;
 
 const BYTES: &str = "$bytes";
 const MAP: &str = "$map";
@@ -38,13 +41,16 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Why a text is no payload.
+/// Why a text is no payload, and what to do about it.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Unreadable(String);
+pub(crate) struct Unreadable {
+    pub(crate) what: String,
+    pub(crate) todo: &'static str,
+}
 
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl Unreadable {
+    fn new(what: impl fmt::Display, todo: &'static str) -> Self {
+        Self { what: what.to_string(), todo }
     }
 }
 
@@ -60,11 +66,16 @@ impl fmt::Display for Unwritable {
 
 /// The payload that `text` says.
 pub(crate) fn parse(text: &str) -> Result<Payload, Unreadable> {
-    let json: Json = serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))?;
+    let json = serde_json::from_str(text).map_err(|error| {
+        Unreadable::new(error, r#"write it like '{"ms": 5}' or '"text"', quotes included"#)
+    })?;
+    let _: NoTwins = serde_json::from_str(text).map_err(|error| {
+        Unreadable::new(error, r#"leave one out, or write {"$map": [[key, value], ...]}"#)
+    })?;
+    let simpler = |error: &dyn fmt::Display| Unreadable::new(error, "send something simpler");
     let mut cbor = Vec::new();
-    ciborium::into_writer(&value(json)?, &mut cbor)
-        .map_err(|error| Unreadable(error.to_string()))?;
-    Payload::from_cbor(cbor).map_err(|error| Unreadable(error.to_string()))
+    ciborium::into_writer(&value(json)?, &mut cbor).map_err(|error| simpler(&error))?;
+    Payload::from_cbor(cbor).map_err(|error| simpler(&error))
 }
 
 fn value(json: Json) -> Result<Value, Unreadable> {
@@ -87,14 +98,22 @@ fn number(digits: &str) -> Result<Value, Unreadable> {
     if digits.contains(['.', 'e', 'E']) {
         return match digits.parse::<f64>() {
             Ok(float) if float.is_finite() => Ok(float.into()),
-            _ => Err(Unreadable(format!("{digits} is beyond a float of 64 bits"))),
+            _ => Err(Unreadable::new(
+                format_args!("{digits} is beyond a float of 64 bits"),
+                "send it as text, in quotes",
+            )),
         };
     }
     let (negative, magnitude) = match digits.strip_prefix('-') {
         Some(magnitude) => (true, magnitude),
         None => (false, digits),
     };
-    let beyond = |_| Unreadable(format!("{digits} is beyond an integer of 128 bits"));
+    let beyond = |_| {
+        Unreadable::new(
+            format_args!("{digits} is beyond an integer of 128 bits"),
+            "send it as text, in quotes",
+        )
+    };
     let magnitude: u128 = magnitude.parse().map_err(beyond)?;
     Ok(match i128::try_from(magnitude) {
         Ok(magnitude) => Value::from(if negative { -magnitude } else { magnitude }),
@@ -130,19 +149,19 @@ fn bytes(content: &Json) -> Result<Value, Unreadable> {
     let text = content.as_str().ok_or("is no text");
     let bytes = text.and_then(|text| BASE64.decode(text).map_err(|_| "is no base64"));
     bytes.map(Value::from).map_err(|what| {
-        Unreadable(format!(
-            "what stands in {{\"{BYTES}\": ...}} {what}; a key that is really called so is written \
-             \"${BYTES}\""
-        ))
+        Unreadable::new(
+            format_args!("what stands in {{\"{BYTES}\": ...}} {what}"),
+            r#"give base64; a key that is really called so is written "$$bytes""#,
+        )
     })
 }
 
 fn pairs_of(content: Json) -> Result<Value, Unreadable> {
     let wrong = || {
-        Unreadable(format!(
-            "what stands in {{\"{MAP}\": ...}} is no array of [key, value]; a key that is really \
-             called so is written \"${MAP}\""
-        ))
+        Unreadable::new(
+            format_args!("what stands in {{\"{MAP}\": ...}} is no array of [key, value]"),
+            r#"give such pairs; a key that is really called so is written "$$map""#,
+        )
     };
     let Json::Array(pairs) = content else { return Err(wrong()) };
     let pair = |pair| {

@@ -1,13 +1,15 @@
 //! The `switchboard` program: the command line, and what each exit code means.
 //!
 //! ```text
-//! main -> demo, serve (-> channels), call, send, ping
+//! main -> demo, serve (-> channels), call, send, ping, inspect
 //! call, send, ping -> session -> switchboard-blocking
-//! output, problem -> json, diag -> item, text
+//! inspect -> switchboard::wire
+//! output, problem, inspect -> json, diag -> item, text
 //! ```
 //!
 //! Data goes to stdout, one value a line; everything else goes to stderr. Nothing here knows the
-//! protocol: that is `switchboard`'s, and its transport is `switchboard-blocking`'s.
+//! protocol, but for `inspect`, which looks at frames: that is `switchboard`'s, and its transport is
+//! `switchboard-blocking`'s.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +17,7 @@ mod call;
 mod channels;
 mod demo;
 mod diag;
+mod inspect;
 mod item;
 mod json;
 mod output;
@@ -27,11 +30,9 @@ mod text;
 mod timeout;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use output::Notation;
 use problem::Exit;
 
 const EXAMPLES: &str = r#"Examples:
@@ -42,6 +43,8 @@ const EXAMPLES: &str = r#"Examples:
   switchboard call ./app.sock echo '{"$bytes": "AP8="}' --output diag
   switchboard send ./app.sock log '"started"'
   switchboard ping ./app.sock -c 3
+  switchboard inspect recorded.bin                     the frames that one side sent
+  switchboard inspect - --output json < recorded.bin
 
 Addresses: a path with a '/' in it, or a name in the user's runtime folder.
 
@@ -50,9 +53,14 @@ are {"$bytes": "<base64>"}; a map with keys that are no text is {"$map": [[key, 
 object whose only key is really called so takes a '$' more: {"$$bytes": ...}. What JSON cannot
 say (NaN, tags, ...) is printed with --output diag.
 
+inspect prints offset, length, kind and the frame in CBOR's diagnostic notation. A bad payload
+costs its message only: it is shown as "...", with what is wrong, and all goes on. Behind broken
+bytes nothing is guessed.
+
 Exit codes: 0 ok, 1 the peer answered an error, 2 usage (also: the answer needs --output diag),
 3 not running or refused, 4 deadline, 5 versions do not fit, 6 connection lost or protocol error
-(also: the system failed); 130 if a second signal ended `serve` at once.
+(also: the system failed, or what `inspect` read is broken or ends too soon); 130 if a second
+signal ended `serve` at once.
 Without --timeout a handshake may take 10 s and a call 30 s."#;
 
 /// Serve, call, message and ping over local sockets
@@ -61,26 +69,13 @@ Without --timeout a handshake may take 10 s and a call 30 s."#;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    #[command(flatten)]
-    common: Common,
-}
-
-/// What every command understands.
-#[derive(clap::Args)]
-struct Common {
-    /// Time for connecting and the call: 500ms, 2s, 1m, or seconds (1.5)
-    #[arg(long, global = true, value_name = "TIME", value_parser = timeout::parse)]
-    timeout: Option<Duration>,
-    /// How values are printed
-    #[arg(long, global = true, value_enum, value_name = "NOTATION", default_value = "json")]
-    output: Notation,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Show a server and two clients at work, step by step
     Demo,
-    /// Serve until SIGINT or SIGTERM, then close gracefully
+    /// Serve until SIGINT, SIGTERM or SIGHUP, then close gracefully
     Serve(serve::Args),
     /// Call a channel and print its answer
     Call(call::Args),
@@ -88,16 +83,18 @@ enum Command {
     Send(send::Args),
     /// Measure round trips
     Ping(ping::Args),
+    /// Show the frames of a recorded byte stream
+    Inspect(inspect::Args),
 }
 
 fn main() -> ExitCode {
-    let Cli { command, common } = Cli::parse();
-    let done = match command {
+    let done = match Cli::parse().command {
         Command::Demo => demo::run(),
         Command::Serve(args) => serve::run(&args),
-        Command::Call(args) => call::run(&args, &common),
-        Command::Send(args) => send::run(&args, &common),
-        Command::Ping(args) => ping::run(&args, &common),
+        Command::Call(args) => call::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Ping(args) => ping::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
     };
     done.map_or_else(|problem| problem.report(), |()| Exit::Ok).into()
 }

@@ -9,6 +9,14 @@ use crate::item::Item;
 use crate::problem::Problem;
 use crate::{diag, json};
 
+/// The option of commands that print values.
+#[derive(clap::Args)]
+pub(crate) struct Printing {
+    /// How values are printed
+    #[arg(long, value_enum, value_name = "NOTATION", default_value = "json")]
+    pub(crate) output: Notation,
+}
+
 /// How values are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Notation {

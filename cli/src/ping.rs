@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::Common;
 use crate::item::Item;
+use crate::output::Printing;
 use crate::problem::Problem;
 use crate::session::Session;
+use crate::timeout::Patience;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -15,26 +16,30 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
+    #[command(flatten)]
+    patience: Patience,
+    #[command(flatten)]
+    printing: Printing,
 }
 
-pub(crate) fn run(args: &Args, common: &Common) -> Result<(), Problem> {
-    let session = Session::open(&args.address, common.timeout)?;
+pub(crate) fn run(args: &Args) -> Result<(), Problem> {
+    let session = Session::open(&args.address, args.patience.timeout)?;
     let (mut least, mut most, mut sum) = (Duration::MAX, Duration::ZERO, Duration::ZERO);
     for number in 1..=args.count {
         let time = session.client().ping()?;
         (least, most, sum) = (least.min(time), most.max(time), sum + time);
-        common.output.print_item(&line([("ping", number.into()), ("ms", ms(time))]))?;
+        args.printing.output.print_item(&line([("ping", number.into()), ("ms", ms(time))]))?;
     }
     if args.count > 1 {
         let average = sum / args.count;
-        common.output.print_item(&line([
+        args.printing.output.print_item(&line([
             ("pings", args.count.into()),
             ("min_ms", ms(least)),
             ("avg_ms", ms(average)),
             ("max_ms", ms(most)),
         ]))?;
     }
-    session.client().close("done");
+    session.close("done");
     Ok(())
 }
 

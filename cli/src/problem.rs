@@ -3,7 +3,9 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use switchboard::{CallError, CloseReason, Failure, Payload, Rejected, Status, Timer};
 use switchboard_blocking::OpenError;
@@ -40,19 +42,25 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Problem {
     exit: Exit,
     what: String,
-    todo: String,
+    /// `None` if that stands in `what`.
+    todo: Option<String>,
     /// What the peer's failure carries for programs, printed.
     data: Option<String>,
 }
 
 impl Problem {
     pub(crate) fn new(exit: Exit, what: impl fmt::Display, todo: impl Into<String>) -> Self {
-        Self { exit, what: what.to_string(), todo: todo.into(), data: None }
+        Self { exit, what: what.to_string(), todo: Some(todo.into()), data: None }
+    }
+
+    /// One whose text says what to do, too.
+    fn told(exit: Exit, what: impl fmt::Display) -> Self {
+        Self { exit, what: what.to_string(), todo: None, data: None }
     }
 
     /// Whoever read stdout has had enough, which is no problem of anybody.
     fn quiet() -> Self {
-        Self::new(Exit::Ok, "", "")
+        Self::told(Exit::Ok, "")
     }
 
     /// Writing to stdout failed.
@@ -64,15 +72,40 @@ impl Problem {
         Self::new(Exit::Lost, what, "check where the output goes")
     }
 
+    /// `address` could not be opened. A file of that name lies near the mistake.
+    pub(crate) fn opening(address: &str, error: OpenError) -> Self {
+        let missed = matches!(
+            error,
+            OpenError::NotRunning { .. } | OpenError::BadAddress(_) | OpenError::NotPermitted(_)
+        );
+        let problem = Self::from(error);
+        if !missed || address.contains('/') || Path::new(address).symlink_metadata().is_err() {
+            return problem;
+        }
+        let todo = format!(
+            "`{address}` is a name in the runtime folder; for a file here write `./{address}`"
+        );
+        Self { todo: Some(todo), ..problem }
+    }
+
     /// Tells it on stderr, and the exit code for it.
     pub(crate) fn report(&self) -> Exit {
         if self.exit != Exit::Ok {
-            tell(&format!("{}: {}", self.what, self.todo));
+            match &self.todo {
+                Some(todo) => tell(&format!("{}: {todo}", self.what)),
+                None => tell(&self.what),
+            }
             if let Some(data) = &self.data {
                 tell(&format!("data of the failure: {data}"));
             }
         }
         self.exit
+    }
+
+    /// The server did not let this client in.
+    fn refused(failure: &Failure, reconnect_after: Option<Duration>) -> Self {
+        let problem = Self::failure(Exit::Refused, "the server refused: ", failure);
+        Self { todo: Some(later(reconnect_after, remedy(failure.status))), ..problem }
     }
 
     /// A failure of the peer's making.
@@ -96,12 +129,17 @@ pub(crate) fn shown(payload: &Payload) -> String {
     }
 }
 
-/// What to do about a status.
+/// When the server wants its client back; if it did not say, something else is to be done.
+fn later(reconnect_after: Option<Duration>, otherwise: &str) -> String {
+    reconnect_after.map_or_else(|| otherwise.into(), |after| format!("try again in {after:?}"))
+}
+
+/// What to do about a status that the peer answered.
 fn remedy(status: Status) -> &'static str {
     match status {
         Status::CANCELLED | Status::ABORTED => "try again if it is still wanted",
         Status::INVALID_ARGUMENT | Status::OUT_OF_RANGE => "correct the arguments",
-        Status::DEADLINE_EXCEEDED => "allow more time with --timeout",
+        Status::DEADLINE_EXCEEDED => "try again later, or ask for less",
         Status::NOT_FOUND => "check the name of what was asked for",
         Status::ALREADY_EXISTS => "choose another name, or use what exists",
         Status::PERMISSION_DENIED => "ask as a user who may",
@@ -123,10 +161,12 @@ impl From<OpenError> for Problem {
                 format!("nobody serves {address}"),
                 "start the server, or check the address",
             ),
-            OpenError::Refused(failure) => {
-                Self::failure(Exit::Refused, "the server refused: ", &failure)
+            OpenError::Refused { failure, reconnect_after } => {
+                Self::refused(&failure, reconnect_after)
             }
-            OpenError::Busy(what) => Self::new(Exit::Refused, what, "try again later"),
+            OpenError::Busy { what, reconnect_after } => {
+                Self::new(Exit::Refused, what, later(reconnect_after, "try again later"))
+            }
             OpenError::TooOld { theirs } => Self::new(
                 Exit::Versions,
                 format!("this program is too old: the other side speaks versions {theirs:?}"),
@@ -142,12 +182,8 @@ impl From<OpenError> for Problem {
                 format!("another server serves {address}"),
                 "stop it, or use it",
             ),
-            OpenError::NotPermitted(what) => {
-                Self::new(Exit::Refused, what, "choose another place, or run as the right user")
-            }
-            OpenError::BadAddress(what) => {
-                Self::new(Exit::Usage, what, "give a path with a '/' in it, or a plain name")
-            }
+            OpenError::NotPermitted(what) => Self::told(Exit::Refused, what),
+            OpenError::BadAddress(what) => Self::told(Exit::Usage, what),
             OpenError::BadConfig(what) => Self::new(Exit::Usage, what, "correct the command"),
             OpenError::Closed(reason) => reason.into(),
             other => Self::new(Exit::Lost, other, "check the address, then try again"),
@@ -158,12 +194,16 @@ impl From<OpenError> for Problem {
 impl From<CloseReason> for Problem {
     fn from(reason: CloseReason) -> Self {
         let (exit, todo) = match &reason {
-            CloseReason::Refused { failure, .. } => {
-                return Self::failure(Exit::Refused, "the server refused: ", failure);
+            CloseReason::Refused { failure, reconnect_after, .. } => {
+                return Self::refused(failure, *reconnect_after);
             }
             CloseReason::Versions { .. } => (Exit::Versions, "update the older program"),
-            CloseReason::Timeout(Timer::Write) => (Exit::Lost, "look whether the peer still runs"),
-            CloseReason::Timeout(_) => (Exit::Deadline, "allow more time with --timeout"),
+            CloseReason::Timeout(Timer::Handshake) => {
+                (Exit::Deadline, "allow more time with --timeout")
+            }
+            // No option moves these: the server stops, or does not read or speak.
+            CloseReason::Timeout(Timer::Drain) => (Exit::Lost, "try again when the server is back"),
+            CloseReason::Timeout(_) => (Exit::Lost, "look whether the peer still runs"),
             CloseReason::PeerError { .. } | CloseReason::Protocol(_) => {
                 (Exit::Lost, "check that the peer speaks switchboard, and is up to date")
             }
@@ -176,9 +216,6 @@ impl From<CloseReason> for Problem {
 impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Failed(failure) if failure.status == Status::DEADLINE_EXCEEDED => {
-                Self::failure(Exit::Deadline, "", &failure)
-            }
             CallError::Failed(failure) => Self::failure(Exit::Answered, "", &failure),
             CallError::Rejected(rejected @ (Rejected::TooLarge | Rejected::BadChannel)) => {
                 Self::new(Exit::Usage, rejected, "correct the command")
@@ -206,11 +243,8 @@ impl From<CallError> for Problem {
 
 impl From<json::Unreadable> for Problem {
     fn from(error: json::Unreadable) -> Self {
-        Self::new(
-            Exit::Usage,
-            format!("the argument is no JSON that can be sent: {error}"),
-            r#"write it like '{"ms": 5}' or '"text"', quotes included"#,
-        )
+        let json::Unreadable { what, todo } = error;
+        Self::new(Exit::Usage, format!("the argument is no JSON that can be sent: {what}"), todo)
     }
 }
 
@@ -229,6 +263,8 @@ impl From<switchboard::ScanError> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use switchboard::Fate;
+
     use super::*;
 
     #[test]
@@ -236,13 +272,16 @@ mod tests {
         let code = |problem: Problem| problem.exit as u8;
         let failed = |status| CallError::Failed(Failure::new(status, "no")).into();
         assert_eq!(code(failed(Status::NOT_FOUND)), 1);
-        assert_eq!(code(failed(Status::DEADLINE_EXCEEDED)), 4);
+        assert_eq!(code(failed(Status::DEADLINE_EXCEEDED)), 1, "the peer's, not ours");
+        assert_eq!(code(CallError::Deadline(Fate::MayHaveRun).into()), 4);
         assert_eq!(code(CallError::Rejected(Rejected::BadChannel).into()), 2);
         assert_eq!(code(OpenError::BadAddress("?".into()).into()), 2);
         assert_eq!(code(OpenError::NotRunning { address: "x".into() }.into()), 3);
         assert_eq!(code(OpenError::InUse { address: "x".into() }.into()), 3);
-        assert_eq!(code(OpenError::Busy("full".into()).into()), 3);
+        assert_eq!(code(OpenError::Busy { what: "full".into(), reconnect_after: None }.into()), 3);
         assert_eq!(code(CloseReason::Timeout(Timer::Handshake).into()), 4);
+        assert_eq!(code(CloseReason::Timeout(Timer::Drain).into()), 6);
+        assert_eq!(code(CloseReason::Timeout(Timer::Keepalive).into()), 6);
         assert_eq!(code(OpenError::TooOld { theirs: vec![2] }.into()), 5);
         assert_eq!(code(OpenError::TooNew { theirs: vec![1] }.into()), 5);
         assert_eq!(code(CloseReason::Lost.into()), 6);

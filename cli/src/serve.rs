@@ -12,7 +12,12 @@ use crate::channels;
 use crate::problem::{Exit, Problem, tell};
 use crate::text::plain;
 
+const SIGNALS: &str = "\
+SIGINT, SIGTERM and SIGHUP close gracefully, also where they were ignored before, as by nohup: to
+outlive its terminal, start it with setsid or as a service. A second signal ends it at once.";
+
 #[derive(clap::Args)]
+#[command(after_help = SIGNALS)]
 pub(crate) struct Args {
     /// Where to serve
     address: String,
@@ -31,7 +36,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
     if args.demo {
         builder = channels::add(builder);
     }
-    let server = builder.bind(&args.address)?;
+    let server =
+        builder.bind(&args.address).map_err(|error| Problem::opening(&args.address, error))?;
     if !args.demo {
         tell("no channels are served, every call is answered UNIMPLEMENTED: add --demo");
     }
@@ -47,7 +53,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Tells the first SIGINT, SIGTERM or SIGHUP; the second one ends the program.
+/// Tells the first SIGINT, SIGTERM or SIGHUP; the second one ends the program. A signal that was
+/// ignored is not any more: ctrlc catches all three or none.
 fn signals() -> Result<Receiver<()>, Problem> {
     let (sender, receiver) = mpsc::channel();
     let told = AtomicBool::new(false);

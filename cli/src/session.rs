@@ -1,5 +1,7 @@
 //! `Session`: a connection for one command, with the time that the command has.
 
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use switchboard::{Config, Options};
@@ -14,6 +16,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(crate) struct Session {
     client: Client,
     until: Option<Instant>,
+    farewell: Duration,
 }
 
 impl Session {
@@ -21,13 +24,15 @@ impl Session {
     pub(crate) fn open(address: &str, timeout: Option<Duration>) -> Result<Self, Problem> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut config = Config::default();
-        config.drain = FAREWELL;
         if let Some(timeout) = timeout {
             config.handshake_timeout = timeout;
-            config.drain = FAREWELL.min(timeout);
         }
-        let client = Client::builder().config(config).connect(address)?;
-        Ok(Self { client, until })
+        let client = Client::builder()
+            .config(config)
+            .connect(address)
+            .map_err(|error| Problem::opening(address, error))?;
+        let farewell = timeout.map_or(FAREWELL, |timeout| timeout.min(FAREWELL));
+        Ok(Self { client, until, farewell })
     }
 
     /// The client, for a call that may take as long as is left.
@@ -38,6 +43,22 @@ impl Session {
                 self.client.with(Options::new().deadline(left))
             }
             None => self.client.clone(),
+        }
+    }
+
+    /// Says goodbye, and waits a little for the server's. The connection's own `drain` would not do
+    /// to bound this: it also bounds an open call when the server closes.
+    pub(crate) fn close(self, message: &'static str) {
+        let Self { client, farewell, .. } = self;
+        let (ended, end) = mpsc::channel::<()>();
+        let closing = thread::Builder::new().spawn(move || {
+            client.close(message);
+            drop(ended);
+        });
+        // Without a thread the client is dropped, which says goodbye, too. After the wait the
+        // program ends, and the thread with it.
+        if closing.is_ok() {
+            let _ = end.recv_timeout(farewell);
         }
     }
 }

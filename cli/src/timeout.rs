@@ -1,9 +1,17 @@
-//! How a time is written on the command line: `500ms`, `2s`, `1m`, or plain seconds, `1.5`.
+//! `--timeout`, and how a time is written there: `500ms`, `2s`, `1m`, or plain seconds, `1.5`.
 
 use std::time::Duration;
 
+/// The option of commands that wait for a server.
+#[derive(clap::Args)]
+pub(crate) struct Patience {
+    /// Time for connecting and the call: 500ms, 2s, 1m, or seconds (1.5)
+    #[arg(long, value_name = "TIME", value_parser = parse)]
+    pub(crate) timeout: Option<Duration>,
+}
+
 /// Reads a time above 0.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+fn parse(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.find(|c: char| !(c.is_ascii_digit() || c == '.')) {
         Some(at) => text.split_at(at),
         None => (text, "s"),

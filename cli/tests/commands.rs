@@ -41,7 +41,7 @@ fn diagnostic_notation_says_more() {
     let json = r#"{"a":{"$bytes":"wP/u"},"b":[1,21.0]}"#;
     let shown = r#"{"a": h'c0ffee', "b": [1, 21.0]}"#;
     assert_eq!(prints(&serve, "echo", &[json, "--output", "diag"]), shown);
-    let before = run(&["--output=diag", "call", &serve.address(), "echo", "[]"]);
+    let before = run(&["call", "--output=diag", &serve.address(), "echo", "[]"]);
     assert_eq!(before.stdout, "[]\n");
 }
 
@@ -148,5 +148,8 @@ fn help_has_examples_and_goes_to_stdout() {
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
     for part in ["Examples:", "switchboard demo", "$bytes", "Exit codes: 0 ok", "--timeout"] {
         assert!(done.stdout.contains(part), "{part}");
+    }
+    for part in ["SIGINT", "SIGTERM", "SIGHUP", "nohup"] {
+        assert!(run(&["serve", "--help"]).stdout.contains(part), "{part}");
     }
 }

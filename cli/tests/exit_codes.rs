@@ -5,7 +5,10 @@
 mod common;
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use common::{
     Done, Fake, GOODBYE, Serve, WELCOME, binary, finish, greet, read_frame, run, write_frame,
@@ -41,6 +44,10 @@ fn part(stream: &mut UnixStream) {
 fn code_1_the_peer_answered_an_error() {
     let serve = Serve::start(&[]);
     ends(&serve.call("nobody", &[]), 1, "UNIMPLEMENTED: no handler for channel \"nobody\": check");
+    // The handler's own lack of time is an answer, and no option of ours helps.
+    let serve = Serve::demo();
+    let late = serve.call("fail", &[r#"{"status":4,"message":"late"}"#, "--timeout", "20s"]);
+    ends(&late, 1, "DEADLINE_EXCEEDED: late: try again later");
 }
 
 #[test]
@@ -73,6 +80,12 @@ fn code_2_usage() {
         &["ping", "./x.sock", "-c", "0"],
         &["ping", "./x.sock", "-c", "-1"],
         &["serve"],
+        // Options that would change nothing.
+        &["serve", "./x.sock", "--timeout", "1s"],
+        &["serve", "./x.sock", "--output", "diag"],
+        &["demo", "--timeout", "1s"],
+        &["send", "./x.sock", "log", "--output", "diag"],
+        &["--timeout", "1s", "ping", "./x.sock"],
     ] {
         let done = run(arguments);
         assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{arguments:?}");
@@ -82,6 +95,48 @@ fn code_2_usage() {
     ends(&run(&["send", "./x.sock", "log", r#"{"$bytes": 1}"#]), 2, "is no text");
     ends(&run(&["call", "tcp:localhost:1", "echo"]), 2, "TCP");
     ends(&run(&["serve", "no name"]), 2, "is no name");
+}
+
+#[test]
+fn code_2_the_advice_is_one_advice() {
+    let done = run(&["call", "./x.sock", "echo", r#"{"$bytes": "?"}"#]);
+    ends(
+        &done,
+        2,
+        r#"is no base64: give base64; a key that is really called so is written "$$bytes""#,
+    );
+    ends(&run(&["call", "./x.sock", "echo", r#"{"a":1,"a":2}"#]), 2, r#"the key "a" comes twice"#);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("serve.log");
+    std::fs::write(&file, "precious").unwrap();
+    let done = run(&["serve", file.to_str().unwrap()]);
+    ends(&done, 2, "was not touched; choose another path, or remove it\n");
+    let done = run(&["call", file.to_str().unwrap(), "echo"]);
+    ends(&done, 2, "is a file and no socket; check the address\n");
+}
+
+#[test]
+fn a_file_beside_a_name_is_pointed_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(runtime.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let hint = ": `x.sock` is a name in the runtime folder; for a file here write `./x.sock`\n";
+    let go = |arguments: &[&str], runtime: &Path| {
+        let mut command = binary(arguments);
+        command.current_dir(folder.path()).env("XDG_RUNTIME_DIR", runtime);
+        finish(command.spawn().unwrap())
+    };
+    let none = runtime.path().join("none");
+    let before = go(&["call", "x.sock", "echo"], &none);
+    ends(&before, 2, "cannot be used");
+    assert!(!before.stderr.contains(hint), "{before:?}");
+    ends(&go(&["call", "x.sock", "echo"], runtime.path()), 3, "nobody serves x.sock: start");
+
+    std::fs::write(folder.path().join("x.sock"), "").unwrap();
+    ends(&go(&["call", "x.sock", "echo"], &none), 2, hint);
+    ends(&go(&["serve", "x.sock"], &none), 2, hint);
+    ends(&go(&["call", "x.sock", "echo"], runtime.path()), 3, hint);
 }
 
 #[test]
@@ -123,6 +178,12 @@ fn code_3_refused() {
     ends(&fake.run("ping", &[]), 3, "the server refused: PERMISSION_DENIED: \\u{1b}[2Jno: ask");
     let fake = Fake::new(|stream| greet(stream, &reject(8, 1)));
     ends(&fake.run("ping", &[]), 3, "try again later");
+    // [2, status, "soon", [1], 2000, null]
+    for status in [8, 14] {
+        let frame = [b"\x86\x02", &[status][..], b"\x64soon\x81\x01\x19\x07\xd0\xf6"].concat();
+        let fake = Fake::new(move |stream| greet(stream, &frame));
+        ends(&fake.run("ping", &[]), 3, ": soon: try again in 2s\n");
+    }
 }
 
 #[test]
@@ -137,7 +198,6 @@ fn code_4_no_answer_in_time() {
     let serve = Serve::demo();
     let done = serve.call("sleep", &[r#"{"ms":600000}"#, "--timeout", "100ms"]);
     ends(&done, 4, "allow more time with --timeout");
-    assert_eq!(serve.call("fail", &[r#"{"status":4,"message":"late"}"#]).code, Some(4));
 }
 
 #[test]
@@ -234,4 +294,19 @@ fn code_0_the_server_leaves_first() {
     });
     let done = fake.run("call", &["x"]);
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (Some(0), "3\n", ""));
+}
+
+#[test]
+fn code_0_the_server_never_says_goodbye() {
+    let fake = Fake::new(|stream| {
+        greet(stream, WELCOME);
+        read_frame(stream);
+        write_frame(stream, b"\x83\x08\x01\x03");
+        hang_on(stream);
+    });
+    let start = Instant::now();
+    let done = fake.run("call", &["x", "--timeout", "60s"]);
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (Some(0), "3\n", ""));
+    // The connection itself would wait for 5 s.
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }

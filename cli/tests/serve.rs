@@ -4,9 +4,12 @@
 
 mod common;
 
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread;
 
-use common::{GOODBYE, HELLO, Serve, read_frame, write_frame};
+use common::{GOODBYE, HELLO, Serve, finish, read_frame, write_frame};
 use rustix::process::Signal;
 
 /// A client whose call of `sleep` the server has read: it answers what came behind the call.
@@ -49,6 +52,42 @@ fn an_open_call_gets_its_answer_first() {
     assert_eq!(read_frame(&mut stream), b"\x83\x08\x01\xf6");
     drop(stream);
     assert_eq!(serve.end(), Some(0));
+}
+
+/// The client would wait for its answer for a minute, the server for 5 s: the second counts.
+#[test]
+fn an_open_call_of_the_program_gets_its_answer_first() {
+    let mut serve = Serve::demo();
+    let folder = tempfile::tempdir().unwrap();
+    let address = folder.path().join("between.sock");
+    let between = UnixListener::bind(&address).unwrap();
+    let arguments = ["call", address.to_str().unwrap(), "sleep", r#"{"ms":1500}"#];
+    let client = common::binary(&arguments).args(["--timeout", "60s"]).spawn().unwrap();
+
+    let (mut to_client, _) = between.accept().unwrap();
+    let mut to_server = UnixStream::connect(serve.path()).unwrap();
+    // The handshake and the call; then a ping of ours, whose pong says that the call was read.
+    write_frame(&mut to_server, &read_frame(&mut to_client));
+    write_frame(&mut to_client, &read_frame(&mut to_server));
+    write_frame(&mut to_server, &read_frame(&mut to_client));
+    write_frame(&mut to_server, b"\x82\x04\x07");
+    assert_eq!(read_frame(&mut to_server), b"\x82\x05\x07");
+    serve.signal(Signal::INT);
+    let carry = |from: &UnixStream, to: &UnixStream| {
+        let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        })
+    };
+    let both = [carry(&to_client, &to_server), carry(&to_server, &to_client)];
+
+    let done = finish(client);
+    assert_eq!((done.code, done.stdout.as_str(), done.stderr.as_str()), (Some(0), "null\n", ""));
+    assert_eq!(serve.end(), Some(0));
+    for thread in both {
+        thread.join().unwrap();
+    }
 }
 
 #[test]

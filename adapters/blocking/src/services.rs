@@ -9,7 +9,7 @@ use switchboard::service::{RegisterError, Registry, decode_arguments, encode_ans
 use switchboard::{
     Failure, FromPayload, Payload, PayloadLimits, PeerHello, Status, ToPayload, Welcome,
 };
-use switchboard_endpoint::Credentials;
+use switchboard_endpoint::{Credentials, default_authorize};
 
 use crate::context::Context;
 
@@ -105,20 +105,14 @@ impl Services {
         self.registry.listeners(channel).cloned().collect()
     }
 
-    /// Whether a client may come in. By default the same user and root may, where the system tells who
-    /// it is; where it does not, the mode of the socket file has decided.
+    /// Whether a client may come in. By default [`default_authorize`] decides.
     pub(crate) fn authorize(
         &self,
         hello: &PeerHello,
         credentials: Option<&Credentials>,
     ) -> Result<Welcome, Failure> {
         let Some(authorize) = &self.authorize else {
-            return if credentials.is_none_or(Credentials::same_user_or_root) {
-                Ok(Welcome::new())
-            } else {
-                let text = "only the user that runs the server may connect";
-                Err(Failure::new(Status::PERMISSION_DENIED, text))
-            };
+            return default_authorize(hello, credentials);
         };
         catch_unwind(AssertUnwindSafe(|| authorize(hello, credentials)))
             .unwrap_or_else(|_| Err(Failure::new(Status::INTERNAL, "the authorisation panicked")))

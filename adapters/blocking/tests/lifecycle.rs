@@ -49,7 +49,7 @@ fn authorize_refuses_with_a_reason_that_the_client_sees() {
         }
     }));
     match Client::connect(&home.address) {
-        Err(OpenError::Refused(failure)) => assert_eq!(failure, told),
+        Err(OpenError::Refused { failure, .. }) => assert_eq!(failure, told),
         other => panic!("{other:?}"),
     }
     Client::builder().hello("key").connect(&home.address).unwrap();
@@ -67,7 +67,7 @@ fn an_authorize_that_panics_or_says_too_much_refuses() {
     }));
     for scope in ["panic", "large"] {
         match Client::builder().scope(scope).connect(&home.address) {
-            Err(OpenError::Refused(failure)) => assert_eq!(failure.status, Status::INTERNAL),
+            Err(OpenError::Refused { failure, .. }) => assert_eq!(failure.status, Status::INTERNAL),
             other => panic!("{other:?}"),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use switchboard::wire::VERSIONS;
 use switchboard::{CloseReason, Failure, Status};
@@ -19,11 +20,21 @@ pub enum OpenError {
         address: String,
     },
     /// Client: the server answered and refused. What to do stands in its failure.
-    Refused(Failure),
+    Refused {
+        /// What the server said.
+        failure: Failure,
+        /// When the server wants its client back; `None`: not at all.
+        reconnect_after: Option<Duration>,
+    },
     /// The other side has no room now: a server that takes no more clients, a full queue of
     /// clients that wait to be accepted, or (server) a folder that another program keeps locked.
     /// Try again later.
-    Busy(String),
+    Busy {
+        /// Who has no room, and what for.
+        what: String,
+        /// When the server wants its client back, if it said so.
+        reconnect_after: Option<Duration>,
+    },
     /// Client: this program is too old for the server. Update this program.
     TooOld {
         /// The versions that the other side speaks, all newer than ours.
@@ -57,6 +68,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// No room here, on this side of the connection.
+    #[cfg(unix)]
+    pub(crate) const fn busy(what: String) -> Self {
+        Self::Busy { what, reconnect_after: None }
+    }
+
     /// An error of the operating system, with what was being done when it came.
     #[cfg(unix)]
     pub(crate) fn io(doing: impl fmt::Display, error: impl Into<io::Error>) -> Self {
@@ -86,8 +103,16 @@ impl fmt::Display for OpenError {
             Self::NotRunning { address } => {
                 write!(f, "nobody serves {address}; start the server, or check the address")
             }
-            Self::Refused(failure) => write!(f, "the server refused: {failure}"),
-            Self::Busy(what) => write!(f, "{what}; try again later"),
+            Self::Refused { failure, reconnect_after: None } => {
+                write!(f, "the server refused: {failure}")
+            }
+            Self::Refused { failure, reconnect_after: Some(after) } => {
+                write!(f, "the server refused: {failure}; try again in {after:?}")
+            }
+            Self::Busy { what, reconnect_after: None } => write!(f, "{what}; try again later"),
+            Self::Busy { what, reconnect_after: Some(after) } => {
+                write!(f, "{what}; try again in {after:?}")
+            }
             Self::TooOld { theirs } => write!(
                 f,
                 "this program is too old: it speaks protocol versions {VERSIONS:?}, the other side \
@@ -128,12 +153,14 @@ impl From<io::Error> for OpenError {
 impl From<CloseReason> for OpenError {
     fn from(reason: CloseReason) -> Self {
         match reason {
-            CloseReason::Refused { failure, .. }
-                if failure.status == Status::RESOURCE_EXHAUSTED =>
-            {
-                Self::Busy(format!("the server refused: {failure}"))
+            CloseReason::Refused { failure, reconnect_after, .. } => {
+                if failure.status == Status::RESOURCE_EXHAUSTED {
+                    let what = format!("the server refused: {failure}");
+                    Self::Busy { what, reconnect_after }
+                } else {
+                    Self::Refused { failure, reconnect_after }
+                }
             }
-            CloseReason::Refused { failure, .. } => Self::Refused(failure),
             CloseReason::Versions { theirs } => Self::versions(theirs),
             other => Self::Closed(other),
         }
@@ -144,20 +171,31 @@ impl From<CloseReason> for OpenError {
 mod tests {
     use super::*;
 
-    fn refused(status: Status) -> CloseReason {
-        CloseReason::Refused {
-            failure: Failure::new(status, "no"),
-            versions: vec![1],
-            reconnect_after: None,
-        }
+    const SOON: Option<Duration> = Some(Duration::from_secs(2));
+
+    fn refused(status: Status, reconnect_after: Option<Duration>) -> OpenError {
+        let failure = Failure::new(status, "no");
+        CloseReason::Refused { failure, versions: vec![1], reconnect_after }.into()
     }
 
     #[test]
     fn a_refusal_is_told_from_a_lack_of_room() {
-        let error = OpenError::from(refused(Status::PERMISSION_DENIED));
-        assert!(matches!(error, OpenError::Refused(failure) if failure.message == "no"));
-        let error = OpenError::from(refused(Status::RESOURCE_EXHAUSTED));
-        assert!(matches!(error, OpenError::Busy(_)));
+        let error = refused(Status::PERMISSION_DENIED, None);
+        assert_eq!(error.to_string(), "the server refused: PERMISSION_DENIED: no");
+        assert!(matches!(error, OpenError::Refused { failure, .. } if failure.message == "no"));
+        let error = refused(Status::RESOURCE_EXHAUSTED, None);
+        assert!(error.to_string().ends_with("no; try again later"), "{error}");
+        assert!(matches!(error, OpenError::Busy { .. }));
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_come_back() {
+        let error = refused(Status::UNAVAILABLE, SOON);
+        assert!(error.to_string().ends_with("no; try again in 2s"), "{error}");
+        assert!(matches!(error, OpenError::Refused { reconnect_after: SOON, .. }));
+        let error = refused(Status::RESOURCE_EXHAUSTED, SOON);
+        assert!(error.to_string().ends_with("no; try again in 2s"), "{error}");
+        assert!(matches!(error, OpenError::Busy { reconnect_after: SOON, .. }));
     }
 
     #[test]

@@ -41,6 +41,16 @@ pub(crate) struct Entry {
     pub(crate) id: FileId,
 }
 
+/// How a kind of file is called that is no socket.
+pub(crate) const fn kind_name(kind: FileType) -> &'static str {
+    match kind {
+        FileType::RegularFile => "a file",
+        FileType::Directory => "a folder",
+        FileType::Symlink => "a symlink",
+        _ => "a device or pipe",
+    }
+}
+
 /// Which file it is, whatever its name: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
@@ -83,7 +93,7 @@ impl Folder {
     pub(crate) fn lock(&self) -> Result<Lock<'_>, OpenError> {
         match self.try_lock(&PAUSES_TO_OPEN) {
             Ok(lock) => Ok(lock),
-            Err(Errno::WOULDBLOCK) => Err(OpenError::Busy(format!(
+            Err(Errno::WOULDBLOCK) => Err(OpenError::busy(format!(
                 "another program has kept the folder {:?} locked for two seconds",
                 self.path
             ))),

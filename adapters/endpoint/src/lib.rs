@@ -1,13 +1,13 @@
 //! What every transport of `switchboard` needs of the operating system: addresses, names, socket
-//! files and credentials. For adapters; a program uses one of those.
+//! files, credentials, and who may come in by default. For adapters; a program uses one of those.
 //!
 //! There is no protocol in here, no thread and no async: every function returns at once, but for
 //! [`Listener::bind`], which may wait up to two seconds for another program that starts in the
 //! same folder. Streams and listeners are non-blocking; whoever drives them waits for them.
 //!
-//! Who may call whom: `error` and `credentials` know nobody; `address` (spelling) and `resolve`
-//! (from a spelling to a file) know `error`; `folder` knows `error`; `stream` and `listener` use
-//! them all.
+//! Who may call whom: `error` and `credentials` know nobody; `authorize` knows `credentials`;
+//! `address` (spelling) and `resolve` (from a spelling to a file) know `error`; `folder` knows
+//! `error`; `stream` and `listener` use them all but `authorize`.
 //!
 //! Served on Unix. Elsewhere the package has the same types, and opening anything says
 //! [`OpenError::BadAddress`].
@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod authorize;
 mod credentials;
 mod error;
 
@@ -30,6 +31,7 @@ mod stream;
 mod unserved;
 
 pub use address::Address;
+pub use authorize::default_authorize;
 pub use credentials::Credentials;
 pub use error::OpenError;
 #[cfg(unix)]

@@ -17,7 +17,7 @@ use rustix::net::SocketAddrUnix;
 use crate::address::Address;
 use crate::credentials::Credentials;
 use crate::error::OpenError;
-use crate::folder::{FileId, Folder};
+use crate::folder::{FileId, Folder, kind_name};
 use crate::resolve;
 use crate::stream::{self, Stream};
 
@@ -190,13 +190,4 @@ fn adopt(socket: &OwnedFd, folder: &Folder, name: &OsStr) -> Result<FileId, Errn
     }
     rustix::net::listen(socket, BACKLOG)?;
     Ok(entry.id)
-}
-
-const fn kind_name(kind: FileType) -> &'static str {
-    match kind {
-        FileType::RegularFile => "a file",
-        FileType::Directory => "a folder",
-        FileType::Symlink => "a symlink",
-        _ => "a device or pipe",
-    }
 }

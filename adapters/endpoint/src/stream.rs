@@ -1,5 +1,5 @@
 //! `Stream`: one end of a connection over a Unix socket, non-blocking. Called by adapters and by
-//! `listener`; knows addresses, credentials and errors.
+//! `listener`; knows addresses, credentials, errors and how kinds of files are called.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use rustix::fs::FileType;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, SocketAddrUnix, SocketType,
@@ -15,6 +16,8 @@ use rustix::net::{
 use crate::address::Address;
 use crate::credentials::{self, Credentials};
 use crate::error::OpenError;
+use crate::folder::kind_name;
+use crate::resolve;
 
 /// One end of a connection. Non-blocking: whoever drives it waits until it is readable or writable
 /// and calls again.
@@ -41,8 +44,8 @@ impl Stream {
     ///
     /// [`OpenError::NotRunning`] if nobody serves there, [`OpenError::Busy`] if its queue of
     /// clients is full, [`OpenError::NotPermitted`] if this user may not connect,
-    /// [`OpenError::BadAddress`] as of [`Address::path`] and if another kind of socket is there,
-    /// else [`OpenError::Io`].
+    /// [`OpenError::BadAddress`] as of [`Address::path`], if the folder is missing, and if there is
+    /// a file that is no socket or another type of socket, else [`OpenError::Io`].
     pub fn connect(address: &Address) -> Result<Self, OpenError> {
         let path = address.path()?;
         let error = match connect(&path) {
@@ -50,17 +53,18 @@ impl Stream {
             Err(error) => error,
         };
         Err(match error {
-            Errno::NOENT | Errno::CONNREFUSED => {
-                OpenError::NotRunning { address: address.to_string() }
-            }
+            Errno::NOENT | Errno::CONNREFUSED | Errno::NOTSOCK => unserved(&path, address),
             Errno::AGAIN => {
-                OpenError::Busy(format!("{address}: too many clients wait to be accepted"))
+                OpenError::busy(format!("{address}: too many clients wait to be accepted"))
             }
             Errno::ACCESS | Errno::PERM => OpenError::NotPermitted(format!(
                 "this user may not connect to {path:?}; run as the user whose server it is"
             )),
-            Errno::PROTOTYPE | Errno::NOTDIR => OpenError::BadAddress(format!(
-                "{path:?} is no stream socket: {error}; check the address"
+            Errno::PROTOTYPE => OpenError::BadAddress(format!(
+                "{path:?} is a socket of another type; check the address"
+            )),
+            Errno::NOTDIR => OpenError::BadAddress(format!(
+                "{path:?} goes through a file as if that were a folder; check the address"
             )),
             other => OpenError::io(format_args!("cannot connect to {path:?}"), other),
         })
@@ -143,6 +147,31 @@ impl AsRawFd for Stream {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
+}
+
+/// Why nobody answered at `path`: because nobody can ever serve there, or because nobody does. The
+/// system tells both in the same way. Whoever starts between its answer and this look comes too
+/// late for this attempt.
+fn unserved(path: &Path, address: &Address) -> OpenError {
+    let kind =
+        |path: &Path| rustix::fs::stat(path).map(|found| FileType::from_raw_mode(found.st_mode));
+    let (folder, _) = resolve::split(path);
+    match kind(path) {
+        Ok(FileType::Socket) => {}
+        Ok(other) => {
+            return OpenError::BadAddress(format!(
+                "{path:?} is {} and no socket; check the address",
+                kind_name(other)
+            ));
+        }
+        Err(_) if kind(&folder) == Err(Errno::NOENT) => {
+            return OpenError::BadAddress(format!(
+                "the folder {folder:?} does not exist; check the address"
+            ));
+        }
+        Err(_) => {}
+    }
+    OpenError::NotRunning { address: address.to_string() }
 }
 
 /// A stream socket that does not block and is closed on `exec`.

@@ -84,7 +84,7 @@ fn a_server_whose_queue_is_full_is_alive_and_busy() {
         }
         assert!(clients.len() < 100, "the queue is never full");
     };
-    assert!(matches!(full, OpenError::Busy(_)), "{full}");
+    assert!(matches!(full, OpenError::Busy { .. }), "{full}");
     assert!(matches!(Listener::bind(&address), Err(OpenError::InUse { .. })));
 }
 
@@ -112,6 +112,28 @@ fn a_client_is_told_that_nobody_serves() {
     let error = Stream::connect(&address).unwrap_err();
     assert!(matches!(error, OpenError::NotRunning { .. }));
     assert!(error.to_string().contains("start the server"), "{error}");
+}
+
+#[test]
+fn a_client_is_told_where_nobody_can_ever_serve() {
+    let folder = tempdir().unwrap();
+    let told = |path: &Path, what: &str| {
+        let error = Stream::connect(&Address::from(path)).unwrap_err();
+        assert!(matches!(error, OpenError::BadAddress(_)), "{error}");
+        assert!(error.to_string().contains(what), "{error}");
+    };
+    let file = folder.path().join("file");
+    fs::write(&file, "precious").unwrap();
+    told(&file, "is a file and no socket");
+    let link = folder.path().join("link");
+    symlink(&file, &link).unwrap();
+    told(&link, "is a file and no socket");
+    let inner = folder.path().join("folder");
+    fs::create_dir(&inner).unwrap();
+    told(&inner, "is a folder and no socket");
+    told(&folder.path().join("no/app.sock"), "/no\" does not exist");
+    told(&file.join("app.sock"), "goes through a file");
+    assert_eq!(fs::read(&file).unwrap(), b"precious");
 }
 
 #[test]
@@ -285,7 +307,7 @@ fn a_folder_that_a_stranger_keeps_locked_does_not_hang_us() {
     let listener = Listener::bind(&address).unwrap();
     rustix::fs::flock(&stranger, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let second = Address::from(folder.path().join("second.sock"));
-    assert!(matches!(Listener::bind(&second), Err(OpenError::Busy(_))));
+    assert!(matches!(Listener::bind(&second), Err(OpenError::Busy { .. })));
     // Nor at the close, which does without the lock.
     drop(listener);
     assert!(!address.path().unwrap().exists());

@@ -11,7 +11,8 @@ fn back(text: &str) -> String {
 }
 
 fn refused(text: &str) -> String {
-    parse(text).unwrap_err().to_string()
+    let Unreadable { what, todo } = parse(text).unwrap_err();
+    format!("{what}: {todo}")
 }
 
 fn unwritable(cbor: &str) -> String {
@@ -107,6 +108,33 @@ fn what_cannot_be_sent_is_told() {
     assert!(refused(&deep).contains("nested deeper than 64"));
     let endless = "[".repeat(100_000);
     assert!(refused(&endless).contains("recursion limit"));
+}
+
+#[test]
+fn a_key_that_comes_twice_is_named() {
+    for (text, key) in [
+        (r#"{"a":1,"a":2}"#, "a"),
+        (r#"{"a":1,"b":{},"a":1}"#, "a"),
+        (r#"[1.5,{"x":[{"a b":null,"a b":true}]}]"#, "a b"),
+        (r#"{"a":1,"\u0061":2}"#, "a"),
+        (r#"{"$bytes":"","$bytes":""}"#, "$bytes"),
+        (r#"{"$map":[[{"k":0,"k":0},1]]}"#, "k"),
+    ] {
+        let told = refused(text);
+        assert!(told.contains(&format!("the key {key:?} comes twice")), "{told}");
+        assert!(told.ends_with(r#"leave one out, or write {"$map": [[key, value], ...]}"#));
+    }
+    for text in [r#"{"a":{"a":1},"b":{"a":1}}"#, r#"[{"a":1},{"a":1}]"#, r#"{"a":1e3,"b":-0}"#] {
+        assert!(parse(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn what_is_to_be_done_fits_what_is_wrong() {
+    assert!(refused("hello").ends_with("quotes included"));
+    for text in [r#"{"$bytes":"?"}"#, r#"{"$map":1}"#, "1e999", r#"{"a":1,"a":2}"#] {
+        assert!(!refused(text).contains("quotes included"), "{text}");
+    }
 }
 
 #[test]

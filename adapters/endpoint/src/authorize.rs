@@ -1,0 +1,99 @@
+//! Who may come in where the program has no rule of its own: the same verdict and the same words in
+//! every adapter. Called by adapters; knows credentials and the core's nouns.
+
+use switchboard::{Failure, PeerHello, Status, Welcome};
+
+use crate::credentials::Credentials;
+
+/// The default authorisation: the user that the server runs as and root may come in, and nobody has
+/// a scope. `None` for the credentials where the system does not tell them: there the mode of the
+/// socket file has decided who could connect.
+///
+/// # Errors
+///
+/// A failure of status [`PERMISSION_DENIED`](Status::PERMISSION_DENIED) for another user,
+/// [`NOT_FOUND`](Status::NOT_FOUND) for a scope: a program that has scopes says so in an
+/// authorisation of its own.
+pub fn default_authorize(
+    hello: &PeerHello,
+    credentials: Option<&Credentials>,
+) -> Result<Welcome, Failure> {
+    // First, so that a stranger learns nothing about scopes.
+    if !credentials.is_none_or(Credentials::same_user_or_root) {
+        let text = "only the user that runs the server may connect";
+        return Err(Failure::new(Status::PERMISSION_DENIED, text));
+    }
+    let scope = &hello.settings.scope;
+    if !scope.is_empty() {
+        return Err(Failure::new(
+            Status::NOT_FOUND,
+            format!("scope {scope:?} does not exist here"),
+        ));
+    }
+    Ok(Welcome::new())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::Arc;
+
+    use switchboard::{Config, Connection, ConnectionId, Event, Hello, Instant, Next, Pump};
+
+    use super::*;
+
+    /// A client's hello, as a server gets it.
+    fn hello(scope: &str) -> PeerHello {
+        let config = Arc::new(Config::default());
+        let hello = Hello::new().scope(scope);
+        let mut client = Connection::client(Arc::clone(&config), &hello, Instant::ZERO)
+            .expect("a short scope is no obstacle");
+        let id = ConnectionId::new(1).expect("1 is an id");
+        let mut server = Pump::new(Connection::server(config, id, Instant::ZERO));
+        loop {
+            match server.next(Instant::ZERO) {
+                Next::Event(Event::Hello(hello)) => return *hello,
+                Next::Io { read: true, .. } => {
+                    let mut chunk = [&[][..]; 1];
+                    assert_eq!(client.chunks(&mut chunk), 1);
+                    let space = server.space();
+                    let count = chunk[0].len().min(space.len());
+                    space[..count].copy_from_slice(&chunk[0][..count]);
+                    client.wrote(Instant::ZERO, count);
+                    server.filled(Instant::ZERO, count);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn user(uid: u32) -> Credentials {
+        Credentials { uid, gid: 0, pid: None }
+    }
+
+    fn me() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    #[test]
+    fn the_same_user_and_root_come_in_and_whoever_the_system_does_not_tell() {
+        for who in [Some(user(me())), Some(user(0)), None] {
+            assert_eq!(default_authorize(&hello(""), who.as_ref()).map(drop), Ok(()));
+        }
+    }
+
+    #[test]
+    fn another_user_is_refused_whatever_the_scope() {
+        for scope in ["", "x"] {
+            let failure = default_authorize(&hello(scope), Some(&user(me() + 1))).unwrap_err();
+            assert_eq!(failure.status, Status::PERMISSION_DENIED);
+            assert_eq!(failure.message, "only the user that runs the server may connect");
+        }
+    }
+
+    #[test]
+    fn nobody_has_a_scope() {
+        let failure = default_authorize(&hello("x"), Some(&user(me()))).unwrap_err();
+        assert_eq!(failure.status, Status::NOT_FOUND);
+        assert_eq!(failure.message, "scope \"x\" does not exist here");
+    }
+}
