@@ -62,6 +62,7 @@ pub struct Pump {
     bytes: usize,
     /// Bytes of messages that were handed out and whose listeners are not done.
     untaken: usize,
+    paused: bool,
 }
 
 impl Pump {
@@ -75,6 +76,7 @@ impl Pump {
             frames: 0,
             bytes: 0,
             untaken: 0,
+            paused: false,
         }
     }
 
@@ -133,8 +135,16 @@ impl Pump {
         self.untaken = bytes;
     }
 
+    /// Stops reading, or goes on with it: whatever the peer sends waits at the peer then, answers
+    /// and goodbye included. Time without reading is not held against the peer, but the peer's own
+    /// `write_stall` goes on. A connection that closes is read on, so that it can end.
+    pub const fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
     fn is_paused(&self) -> bool {
         self.untaken > self.connection.config().max_untaken
+            || (self.paused && self.connection.is_open())
     }
 
     fn is_over_budget(&self) -> bool {

@@ -144,6 +144,25 @@ fn nothing_is_read_while_too_many_messages_wait_for_their_listeners() {
 }
 
 #[test]
+fn a_paused_connection_reads_nothing_until_it_goes_on_or_closes() {
+    let mut client = Side::open(true, Arc::default());
+    let message = framed("84 06 636c6f67 a0 f6");
+    client.pump.pause(true);
+    client.feed(&message);
+    assert_eq!(client.happened().len(), 0);
+    let next = client.pump.next(Instant::ZERO);
+    assert!(matches!(next, Next::Io { read: false, .. }), "{next:?}");
+    client.pump.pause(false);
+    assert_eq!(client.happened(), ["message log of 1 B"]);
+
+    client.pump.pause(true);
+    client.feed(&message);
+    client.pump.connection().close(Instant::ZERO, "", None);
+    assert_eq!(client.happened(), ["message log of 1 B"], "it must hear the goodbye");
+    assert!(matches!(client.pump.next(Instant::ZERO), Next::Io { read: true, .. }));
+}
+
+#[test]
 fn extensions_are_skipped_and_their_content_is_never_read() {
     let mut client = Side::open(true, Arc::default());
     for body in ["81 1818", "82 1818 ff", "97 19ffff 00ff", "83 181900"] {

@@ -5,4 +5,4 @@ mod answer;
 mod registry;
 
 pub use answer::{decode_arguments, encode_answer, never_answered, no_handler, panicked};
-pub use registry::{RegisterError, Registration, Registry};
+pub use registry::{RegisterError, Registered, Registration, Registry};

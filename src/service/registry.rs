@@ -10,6 +10,16 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Registration(u64);
 
+/// What was registered, when it is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "there is nothing else to register")]
+pub enum Registered<H, L> {
+    /// It answered calls.
+    Handler(H),
+    /// It took messages.
+    Listener(L),
+}
+
 /// Why a handler or listener was not registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,13 +53,15 @@ impl core::error::Error for RegisterError {}
 /// let answer = registry.handle("answer", || 42)?;
 /// assert_eq!(registry.handler("answer").map(|handler| handler()), Some(42));
 /// assert_eq!(registry.handle("answer", || 43), Err(RegisterError::Taken));
-/// assert!(registry.unregister(answer));
+/// assert!(registry.unregister(answer).is_some());
 /// assert!(registry.handler("answer").is_none());
 /// # Ok::<(), RegisterError>(())
 /// ```
 pub struct Registry<H, L> {
     handlers: BTreeMap<Box<str>, (Registration, H)>,
     listeners: BTreeMap<Box<str>, Vec<(Registration, L)>>,
+    /// Where each registration is.
+    channels: BTreeMap<Registration, Box<str>>,
     next: u64,
 }
 
@@ -57,7 +69,12 @@ impl<H, L> Registry<H, L> {
     /// No handlers, no listeners.
     #[must_use]
     pub const fn new() -> Self {
-        Self { handlers: BTreeMap::new(), listeners: BTreeMap::new(), next: 0 }
+        Self {
+            handlers: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            next: 0,
+        }
     }
 
     /// Calls on `channel` go to this handler.
@@ -90,22 +107,32 @@ impl<H, L> Registry<H, L> {
             return Err(RegisterError::BadChannel);
         }
         self.next += 1;
-        Ok(Registration(self.next))
+        let registration = Registration(self.next);
+        self.channels.insert(registration, channel.into());
+        Ok(registration)
     }
 
-    /// Takes a registration back; whether it was still there.
-    pub fn unregister(&mut self, registration: Registration) -> bool {
-        let before = self.len();
-        self.handlers.retain(|_, (other, _)| *other != registration);
-        self.listeners.retain(|_, listeners| {
-            listeners.retain(|(other, _)| *other != registration);
-            !listeners.is_empty()
-        });
-        self.len() < before
+    /// Takes a registration back. What was registered is handed out, so that whoever holds a lock
+    /// around the registry can drop it behind that; `None` if it was taken back before.
+    pub fn unregister(&mut self, registration: Registration) -> Option<Registered<H, L>> {
+        let channel = self.channels.remove(&registration)?;
+        if self.handlers.get(&channel).is_some_and(|(other, _)| *other == registration) {
+            return self.handlers.remove(&channel).map(|(_, handler)| Registered::Handler(handler));
+        }
+        let listeners = self.listeners.get_mut(&channel)?;
+        let at = listeners.iter().position(|(other, _)| *other == registration)?;
+        let (_, listener) = listeners.remove(at);
+        if listeners.is_empty() {
+            self.listeners.remove(&channel);
+        }
+        Some(Registered::Listener(listener))
     }
 
-    fn len(&self) -> usize {
-        self.handlers.len() + self.listeners.values().map(Vec::len).sum::<usize>()
+    /// Whether it has not been taken back: to be asked before each of several listeners is called, one
+    /// of which may take another one back.
+    #[must_use]
+    pub fn is_registered(&self, registration: Registration) -> bool {
+        self.channels.contains_key(&registration)
     }
 
     /// Who answers calls on `channel`.
@@ -115,8 +142,12 @@ impl<H, L> Registry<H, L> {
     }
 
     /// Who gets messages on `channel`, in the order in which they were registered.
-    pub fn listeners(&self, channel: &str) -> impl Iterator<Item = &L> {
-        self.listeners.get(channel).into_iter().flatten().map(|(_, listener)| listener)
+    pub fn listeners(&self, channel: &str) -> impl Iterator<Item = (Registration, &L)> {
+        self.listeners
+            .get(channel)
+            .into_iter()
+            .flatten()
+            .map(|(registration, listener)| (*registration, listener))
     }
 }
 

@@ -1,59 +1,15 @@
-//! `Context` and `Peer`: what a handler or listener knows of its call and of who is at the other end.
-//! Called by handlers; knows the serving connection.
+//! `Context`: what a handler or listener knows of its call. Called by handlers; knows the link and the
+//! peer.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::{CallId, ConnectionId, Headers, Instant, PeerHello};
-use switchboard_endpoint::Credentials;
+use switchboard::{CallId, Headers, Instant};
 
 use crate::link::Link;
-
-/// Who is at the other end of a connection.
-#[derive(Clone)]
-pub struct Peer(Arc<PeerFacts>);
-
-pub(crate) struct PeerFacts {
-    pub(crate) id: ConnectionId,
-    pub(crate) credentials: Option<Credentials>,
-    pub(crate) hello: PeerHello,
-    pub(crate) state: Option<Arc<dyn Any + Send + Sync>>,
-}
-
-impl Peer {
-    pub(crate) fn new(facts: PeerFacts) -> Self {
-        Self(Arc::new(facts))
-    }
-
-    /// The connection's number, given by this server and unique for the life of its process.
-    #[must_use]
-    pub fn id(&self) -> ConnectionId {
-        self.0.id
-    }
-
-    /// Who the kernel says it is; `None` on systems that do not tell.
-    #[must_use]
-    pub fn credentials(&self) -> Option<&Credentials> {
-        self.0.credentials.as_ref()
-    }
-
-    /// What it said of itself. None of it is proved.
-    #[must_use]
-    pub fn hello(&self) -> &PeerHello {
-        &self.0.hello
-    }
-}
-
-impl fmt::Debug for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer")
-            .field("id", &self.0.id)
-            .field("credentials", &self.0.credentials)
-            .finish_non_exhaustive()
-    }
-}
+use crate::peer::Peer;
 
 /// What a handler or listener knows beside its arguments.
 pub struct Context {
@@ -68,7 +24,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Who called or sent.
+    /// Who called or sent; it can be called back.
     #[must_use]
     pub const fn peer(&self) -> &Peer {
         &self.peer
@@ -77,7 +33,7 @@ impl Context {
     /// What `authorize` kept for this connection with `Welcome::state`, if it is an `S`.
     #[must_use]
     pub fn state<S: Any>(&self) -> Option<&S> {
-        self.peer.0.state.as_ref()?.downcast_ref()
+        self.peer.state()
     }
 
     /// The channel that was called or sent to.
@@ -109,7 +65,7 @@ impl Context {
             self.link.glance(&mut state);
         }
         let stopped = self.call.is_some_and(|(call, _)| state.stopped.contains(&call));
-        stopped || state.closed.is_some()
+        stopped || state.closed.get().is_some()
     }
 }
 

@@ -24,34 +24,49 @@
 //! # Who runs what
 //!
 //! - **Client**: whoever waits for an answer reads for all; no thread of its own is in the way of a
-//!   call. One thread starts with the first call that has a deadline, and sleeps; another one writes
-//!   what a slow server did not take at once, and ends.
+//!   call. With handlers or listeners a thread reads while nobody waits, and steps back when somebody
+//!   does; they run on a few further threads. One thread starts with the first call that has a
+//!   deadline, and sleeps; another one writes what a slow server did not take at once, and ends.
 //! - **Server**: one thread accepts, one a connection reads and runs `handle_inline`; `handle` and
 //!   `on` run on a few shared threads, and connections take turns on them.
+//! - Both call the other: a server through [`Peer`], also from within a handler.
 //! - No code of yours runs under a lock of this crate. A handler that panics costs its own call only
 //!   (with `panic = "abort"` it ends the program, as everywhere).
 //!
-//! Who may call whom: `client` and `server` the programs' side; `serving` (one connection of a server)
-//! knows `services`, `pool` and `context`; all know `link` (a pump and its socket) and
-//! `state` (who waits for what on it); `link` knows `timer` and `wait`.
+//! Who may call whom: `client`, `server`, their builders, `peer`, `context`, `call` and `guard` are the
+//! programs' side; `calls` is what both ends ask, `serving` what both ends serve, with `services` and
+//! `pool`; all know `link` (a pump and its socket), `seat` (who waits for it) and `state` (what they
+//! share); `link` knows `timer` and `wait`.
 
 #![forbid(unsafe_code)]
 
+mod call;
+mod calls;
 mod client;
+mod client_builder;
 mod context;
+mod guard;
 mod link;
+mod peer;
 mod pool;
+mod seat;
 mod server;
+mod server_builder;
 mod services;
 mod serving;
 mod state;
 mod timer;
 mod wait;
 
-pub use client::{Client, ClientBuilder};
-pub use context::{Context, Peer};
-pub use server::{Server, ServerBuilder};
-pub use switchboard_endpoint::{Credentials, OpenError};
+pub use call::{Call, Canceller};
+pub use client::Client;
+pub use client_builder::ClientBuilder;
+pub use context::Context;
+pub use guard::Guard;
+pub use peer::Peer;
+pub use server::Server;
+pub use server_builder::ServerBuilder;
+pub use switchboard_endpoint::{Credentials, OpenError, Stream};
 
 /// The README's example must compile and run.
 #[cfg(doctest)]

@@ -1,21 +1,18 @@
 //! `Link`: a pump, its socket and everybody who waits for either, behind one mutex. Called by clients
 //! and by the server's threads; knows the core's pump, and nothing of what the protocol means.
 //!
-//! Somebody holds the *seat*: waits for the socket, reads, and drives the pump for all. A client's
-//! seat is taken by whichever caller waits (the leader); the others park (the followers). When the
-//! leader has its answer, it wakes one of them as heir. A server's seat belongs to the thread of the
-//! connection. Whoever has the mutex may write; nobody waits for anything while having it, and no
-//! code of the user's runs under it.
+//! Who waits for the socket is in `seat`. Whoever has the mutex may write; nobody waits for anything
+//! while having it, and no code of the user's runs under it.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use switchboard::{Instant, Next, Pump};
+use switchboard::{CloseReason, Config, Event, Instant, Next, Pump};
 use switchboard_endpoint::Stream;
 
-use crate::state::{Seat, State};
+use crate::state::State;
 use crate::timer::{Due, Timer};
 use crate::wait::{Ready, Wake, hang_up, wait};
 
@@ -24,11 +21,29 @@ const SLICES: usize = 32;
 /// Reads in a row, so that a fast writer does not keep the others from being served.
 const READS: usize = 16;
 
+/// A command without an answer to wait for is written together with those behind it, up to so many
+/// bytes.
+const BATCH: u64 = 16 * 1024;
+/// And after so long at the latest.
+const BATCH_TIME: Duration = Duration::from_millis(1);
+
+/// What becomes of events that answer nobody who waits. Called without the mutex, by whoever holds the
+/// seat.
+pub(crate) trait Dispatch: fmt::Debug + Send + Sync {
+    /// Deals with it, and runs no code of the user's on this thread, nor waits.
+    fn event(self: Arc<Self>, link: &Arc<Link>, event: Event);
+
+    /// Goes on with what was put off until the peer reads.
+    fn take_up(self: Arc<Self>);
+}
+
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: Stream,
-    wake: Wake,
+    pub(crate) wake: Wake,
     timer: Arc<Timer>,
+    pub(crate) config: Arc<Config>,
+    dispatch: Arc<dyn Dispatch>,
     origin: std::time::Instant,
     state: Mutex<State>,
     /// Told when the socket is done with.
@@ -50,10 +65,16 @@ pub(crate) type Guard<'a> = MutexGuard<'a, State>;
 
 impl Link {
     /// A link over a connected stream, whose time begins now.
-    pub(crate) fn new(stream: Stream, timer: Arc<Timer>, pump: Pump) -> io::Result<Self> {
+    pub(crate) fn new(
+        stream: Stream,
+        timer: Arc<Timer>,
+        mut pump: Pump,
+        dispatch: Arc<dyn Dispatch>,
+    ) -> io::Result<Arc<Self>> {
         let (origin, wake) = (std::time::Instant::now(), Wake::new()?);
+        let config = Arc::clone(pump.connection().config());
         let (state, ended) = (Mutex::new(State::new(pump)), Condvar::new());
-        Ok(Self { stream, wake, timer, origin, state, ended })
+        Ok(Arc::new(Self { stream, wake, timer, config, dispatch, origin, state, ended }))
     }
 
     /// The time of this link's pump.
@@ -152,11 +173,32 @@ impl Link {
         self.nudge(state);
     }
 
-    /// Waits until the socket is done with, whoever drives it to there.
-    pub(crate) fn wait_until_done(&self) {
+    /// Deals with what came that answers nobody who waits; whether anything did.
+    pub(crate) fn dispatch<'a>(self: &'a Arc<Self>, mut state: Guard<'a>) -> (Guard<'a>, bool) {
+        let mut any = false;
+        if state.puts_off && !state.is_choked() {
+            state.puts_off = false;
+            drop(state);
+            Arc::clone(&self.dispatch).take_up();
+            state = self.lock();
+        }
+        while let Some(event) = state.next_event() {
+            any = true;
+            drop(state);
+            Arc::clone(&self.dispatch).event(self, event);
+            state = self.lock();
+        }
+        (state, any)
+    }
+
+    /// Waits until the socket is done with, whoever drives it to there; says why it ended.
+    pub(crate) fn wait_until_done(&self) -> CloseReason {
         let mut state = self.lock();
-        while !state.done {
-            state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match state.closed.get() {
+                Some(reason) if state.done => return reason.clone(),
+                _ => state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
         }
     }
 
@@ -248,7 +290,7 @@ impl Link {
             (Turn::Wait { write, until, .. }, None) => {
                 self.arm(state, until);
                 if write {
-                    self.write_in_background(state);
+                    self.drive_in_background(state);
                 }
                 false
             }
@@ -259,99 +301,15 @@ impl Link {
         }
     }
 
-    /// What nobody waits for is written all the same: a thread of its own drives until it is.
-    fn write_in_background(self: &Arc<Self>, state: &mut State) {
-        if state.writes_in_background {
-            return;
+    /// The same for something that was started and that nobody waits for yet: it may be written with
+    /// what follows, which saves a system call each, but is not left lying.
+    pub(crate) fn nudge_soon(self: &Arc<Self>, state: &mut State) {
+        let connection = state.pump.connection();
+        let alone = connection.counters().calls_made <= 1;
+        if alone || connection.unsent() >= BATCH {
+            return self.nudge(state);
         }
-        let link = Arc::clone(self);
-        let thread = thread::Builder::new().name("switchboard-writer".into());
-        let spawned = thread.spawn(move || {
-            link.wait_for(None, None, |state, _| {
-                let written = state.done || state.pump.connection().unsent() == 0;
-                state.writes_in_background &= !written;
-                written.then_some(())
-            });
-        });
-        // Without a thread it is written with the next call.
-        state.writes_in_background = spawned.is_ok();
-    }
-
-    /// Waits until `ready` gives something, driving the link or letting somebody else do it. `waiter` is
-    /// what `ready` looks at, if it is one; `until` is when it is to be asked again at the latest.
-    pub(crate) fn wait_for<T>(
-        self: &Arc<Self>,
-        waiter: Option<usize>,
-        until: Option<Instant>,
-        mut ready: impl FnMut(&mut State, Instant) -> Option<T>,
-    ) -> T {
-        let mut state = self.lock();
-        loop {
-            if let Some(value) = ready(&mut state, self.now()) {
-                self.leave(&mut state);
-                return value;
-            }
-            if state.seat.is_some() {
-                self.nudge(&mut state);
-                self.arm(&mut state, until);
-                if let Some(value) = ready(&mut state, self.now()) {
-                    return value;
-                }
-                state = self.park(state, waiter);
-                continue;
-            }
-            state.seat = Some(Seat::new(waiter));
-            let value;
-            (state, value) = self.lead(state, until, &mut ready);
-            state.seat = None;
-            self.leave(&mut state);
-            return value;
-        }
-    }
-
-    /// Holds the seat until `ready` gives something.
-    fn lead<'a, T>(
-        self: &'a Arc<Self>,
-        mut state: Guard<'a>,
-        until: Option<Instant>,
-        ready: &mut impl FnMut(&mut State, Instant) -> Option<T>,
-    ) -> (Guard<'a>, T) {
-        loop {
-            let turn = self.turn(&mut state);
-            if let Some(value) = ready(&mut state, self.now()) {
-                return (state, value);
-            }
-            if state.refuse_inbox(self.now()) {
-                continue;
-            }
-            self.arm(&mut state, until);
-            state = self.wait(state, turn);
-        }
-    }
-
-    /// Whoever leaves while nobody holds the seat sees to it that somebody will, if anybody waits or
-    /// anything is left to write.
-    fn leave(self: &Arc<Self>, state: &mut State) {
-        if state.seat.is_some() {
-            return;
-        }
-        if let Some((_, heir)) = state.parked.first() {
-            heir.unpark();
-        } else if state.pump.connection().unsent() > 0 {
-            self.write_in_background(state);
-        }
-    }
-
-    /// Lets the holder of the seat drive, until somebody wakes this thread.
-    fn park<'a>(&'a self, mut state: Guard<'a>, waiter: Option<usize>) -> Guard<'a> {
-        let this = thread::current();
-        let id = this.id();
-        state.parked.push((waiter, this));
-        drop(state);
-        thread::park();
-        let mut state = self.lock();
-        state.parked.retain(|(_, thread)| thread.id() != id);
-        state
+        self.arm(state, Some(self.now() + BATCH_TIME));
     }
 }
 

@@ -1,5 +1,5 @@
-//! `Pool`: the few threads on which a server's handlers run, shared fairly among its connections.
-//! Called by the server's connections; knows nothing of them but a number.
+//! `Pool`: the few threads on which handlers and listeners run, shared fairly among a server's
+//! connections. Called by what a connection serves; knows nothing of it but a number.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -20,6 +20,8 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     most: usize,
+    /// Most that one connection has.
+    share: usize,
 }
 
 #[derive(Default)]
@@ -39,9 +41,19 @@ struct State {
 }
 
 impl Pool {
+    /// For many connections: one has half of the threads at most.
     pub(crate) fn new(most: usize) -> Self {
-        let state = Mutex::new(State::default());
-        Self(Arc::new(Shared { state, changed: Condvar::new(), most: most.max(1) }))
+        Self::with_share(most, most.div_ceil(2))
+    }
+
+    /// For one connection, which has all of them.
+    pub(crate) fn of_one(most: usize) -> Self {
+        Self::with_share(most, most)
+    }
+
+    fn with_share(most: usize, share: usize) -> Self {
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Self(Arc::new(Shared { state, changed, most: most.max(1), share: share.max(1) }))
     }
 
     /// Runs `job` when it is the connection's turn.
@@ -60,7 +72,7 @@ impl Pool {
         }
         if state.threads > 0 {
             self.0.changed.notify_one();
-        } else if let Some((connection, job)) = state.next(self.0.most) {
+        } else if let Some((connection, job)) = state.next(self.0.share) {
             // The system has no thread for the pool: this one does it.
             drop(state);
             run(job);
@@ -85,7 +97,7 @@ impl Shared {
     fn work(&self) {
         let mut state = self.lock();
         while !state.ended {
-            let Some((connection, job)) = state.next(self.most) else {
+            let Some((connection, job)) = state.next(self.share) else {
                 state.idle += 1;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 state.idle -= 1;
@@ -106,8 +118,7 @@ fn run(job: Job) {
 
 impl State {
     /// The next job of a connection that may run one more.
-    fn next(&mut self, most: usize) -> Option<(u64, Job)> {
-        let share = most.div_ceil(2);
+    fn next(&mut self, share: usize) -> Option<(u64, Job)> {
         let free = |state: &Self, connection| {
             state.running.get(connection).is_none_or(|running| *running < share)
         };

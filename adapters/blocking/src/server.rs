@@ -1,5 +1,5 @@
 //! `Server`: accepts clients and serves each on a thread of its own. Called by programs; knows
-//! endpoints, the serving of one connection, and the pool.
+//! endpoints, what a connection serves, and the pool.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,18 +10,22 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use switchboard::service::RegisterError;
+use switchboard::service::{RegisterError, Registration};
 use switchboard::{
-    Config, Connection, ConnectionId, Failure, FromPayload, Instant, PeerHello, Pump, Restart,
-    ToPayload, Welcome,
+    CallError, Config, Connection, ConnectionId, EncodeError, Failure, FromPayload, Instant,
+    Options, Pump, Restart, ToPayload,
 };
-use switchboard_endpoint::{Address, Credentials, Listener, OpenError, Stream};
+use switchboard_endpoint::{Address, Credentials, Listener, Stream};
 
+use crate::call::Call;
 use crate::context::Context;
+use crate::guard::Guard;
 use crate::link::Link;
+use crate::peer::Peer;
 use crate::pool::Pool;
+use crate::server_builder::ServerBuilder;
 use crate::services::Services;
-use crate::serving::{Messages, Serving};
+use crate::serving::Serving;
 use crate::timer::Timer;
 use crate::wait::{Wake, wait};
 
@@ -53,11 +57,11 @@ pub struct Server(Arc<Handle>);
 /// What the last clone drops.
 struct Handle {
     shared: Arc<Shared>,
-    address: Address,
+    address: Option<Address>,
 }
 
 /// What the server's threads share.
-struct Shared {
+pub(crate) struct Shared {
     services: Arc<Services>,
     config: Arc<Config>,
     pool: Arc<Pool>,
@@ -69,10 +73,17 @@ struct Shared {
 }
 
 struct State {
-    connections: BTreeMap<ConnectionId, Arc<Link>>,
+    connections: BTreeMap<ConnectionId, Served>,
     accepts: bool,
     /// How the server closes, once it does.
     closing: Option<Restart>,
+}
+
+/// A connection that is served.
+#[derive(Clone)]
+struct Served {
+    link: Arc<Link>,
+    serving: Arc<Serving>,
 }
 
 impl Server {
@@ -82,10 +93,154 @@ impl Server {
         ServerBuilder::default()
     }
 
-    /// The address that it is bound to, as it was given.
+    /// Serves without an address, for [`attach`](Self::attach).
+    pub(crate) fn start(services: Services, config: Config, threads: usize) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            services: Arc::new(services),
+            config: Arc::new(config),
+            pool: Arc::new(Pool::new(threads)),
+            timer: Arc::default(),
+            wake: Wake::new()?,
+            state: Mutex::new(State {
+                connections: BTreeMap::new(),
+                accepts: false,
+                closing: None,
+            }),
+            changed: Condvar::new(),
+        });
+        Ok(Self(Arc::new(Handle { shared, address: None })))
+    }
+
+    /// Serves those who come to a listener, too.
+    pub(crate) fn listen(mut self, listener: Listener, address: Address) -> io::Result<Self> {
+        let acceptor = Arc::clone(&self.0.shared);
+        acceptor.lock().accepts = true;
+        thread::Builder::new().name("switchboard-acceptor".into()).spawn(move || {
+            acceptor.accept(&listener);
+            // The socket file goes before whoever waits for the end is told.
+            drop(listener);
+            acceptor.lock().accepts = false;
+            acceptor.changed.notify_all();
+        })?;
+        if let Some(handle) = Arc::get_mut(&mut self.0) {
+            handle.address = Some(address);
+        }
+        Ok(self)
+    }
+
+    /// The address that it is bound to, if it is.
     #[must_use]
-    pub fn address(&self) -> &Address {
-        &self.0.address
+    pub fn address(&self) -> Option<&Address> {
+        self.0.address.as_ref()
+    }
+
+    /// Serves over a stream that is connected already: to a child process, or within this one. See
+    /// [`ClientBuilder::attach`](crate::ClientBuilder::attach).
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, as a rule that there are no descriptors or threads left.
+    pub fn attach(&self, stream: Stream) -> io::Result<ConnectionId> {
+        let credentials = stream.credentials()?;
+        self.0.shared.serve(stream, credentials)
+    }
+
+    /// Calls on `channel` go to this handler from now on, until the guard is dropped; see
+    /// [`ServerBuilder::handle`].
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError`]: the channel has a handler already, or its name is none.
+    pub fn handle<A: FromPayload, R: ToPayload>(
+        &self,
+        channel: &str,
+        handler: impl Fn(Context, A) -> Result<R, Failure> + Send + Sync + 'static,
+    ) -> Result<Guard, RegisterError> {
+        Ok(self.guard(self.0.shared.services.handle(channel, false, handler)?))
+    }
+
+    /// Messages on `channel` go to this listener, too, until the guard is dropped; see
+    /// [`ServerBuilder::on`].
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::BadChannel`].
+    pub fn on<M: FromPayload>(
+        &self,
+        channel: &str,
+        listener: impl Fn(Context, M) + Send + Sync + 'static,
+    ) -> Result<Guard, RegisterError> {
+        Ok(self.guard(self.0.shared.services.listen(channel, false, listener)?))
+    }
+
+    /// As [`on`](Self::on), for the next message only, whoever sends it.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::BadChannel`].
+    pub fn once<M: FromPayload>(
+        &self,
+        channel: &str,
+        listener: impl Fn(Context, M) + Send + Sync + 'static,
+    ) -> Result<Guard, RegisterError> {
+        Ok(self.guard(self.0.shared.services.listen(channel, true, listener)?))
+    }
+
+    fn guard(&self, registration: Registration) -> Guard {
+        Guard::new(Arc::downgrade(&self.0.shared.services), registration)
+    }
+
+    /// Who is connected and let in, in the order in which they came.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer> {
+        let served = self.0.shared.served();
+        served.iter().filter_map(|served| served.serving.peer(&served.link)).collect()
+    }
+
+    /// Sends a one-way message to every peer, encoded once, and says what became of each. It waits for
+    /// nobody: a peer that reads too slowly gets [`Rejected::Full`](switchboard::Rejected::Full), and
+    /// no message. To wait for one, [`Peer::send`].
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]: the message is no CBOR, and nobody got it.
+    pub fn broadcast(
+        &self,
+        channel: &str,
+        message: &(impl ToPayload + ?Sized),
+        options: &Options,
+    ) -> Result<Vec<(Peer, Result<(), CallError>)>, EncodeError> {
+        let payload = message.to_payload()?;
+        let sent = self.peers().into_iter().map(|peer| {
+            let sent = peer.link().and_then(|link| link.send_now(channel, &payload, options));
+            (peer, sent)
+        });
+        Ok(sent.collect())
+    }
+
+    /// Calls `channel` of every peer at once, with one deadline for all, and waits until each has
+    /// answered or failed. As with [`broadcast`](Self::broadcast), a peer that reads too slowly is not
+    /// waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]: the arguments are no CBOR, and nobody was called.
+    pub fn survey<R: FromPayload>(
+        &self,
+        channel: &str,
+        args: &(impl ToPayload + ?Sized),
+        options: &Options,
+    ) -> Result<Vec<(Peer, Result<R, CallError>)>, EncodeError> {
+        let payload = args.to_payload()?;
+        let started: Vec<(Peer, Result<Call<R>, CallError>)> = self
+            .peers()
+            .into_iter()
+            .map(|peer| {
+                let call = peer.link().and_then(|link| link.start_now(channel, &payload, options));
+                (peer, call)
+            })
+            .collect();
+        Ok(started.into_iter().map(|(peer, call)| (peer, call.and_then(Call::wait))).collect())
     }
 
     /// Closes the server: no more clients, a goodbye to each connection, open calls go on for at most
@@ -107,7 +262,7 @@ impl Server {
             while state.accepts {
                 state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            state.connections.values().cloned().collect()
+            state.connections.values().map(|served| Arc::clone(&served.link)).collect()
         };
         // Not for their threads: they may be with a handler that never ends, or with this one.
         for link in links {
@@ -135,12 +290,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn served(&self) -> Vec<Served> {
+        self.lock().connections.values().cloned().collect()
+    }
+
     /// Stops accepting, and gives each connection a command.
     fn stop(&self, how: &Restart, command: impl Fn(&mut Connection, Instant)) {
         let links: Vec<Arc<Link>> = {
             let mut state = self.lock();
             state.closing.get_or_insert_with(|| how.clone());
-            state.connections.values().cloned().collect()
+            state.connections.values().map(|served| Arc::clone(&served.link)).collect()
         };
         self.wake.wake();
         for link in links {
@@ -161,7 +320,8 @@ impl Shared {
             match listener.accept() {
                 Ok((stream, credentials)) => {
                     pause = None;
-                    self.serve(stream, credentials);
+                    // Without a descriptor or thread for it the client sees its stream end.
+                    let _ = self.serve(stream, credentials);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => pause = None,
                 Err(_) => pause = Some(pause.map_or(FIRST_PAUSE, longer)),
@@ -169,183 +329,43 @@ impl Shared {
         }
     }
 
-    /// Serves a new connection on a thread of its own. Where there is no descriptor or thread for it the
-    /// client sees its stream end.
-    fn serve(self: &Arc<Self>, stream: Stream, credentials: Option<Credentials>) {
-        let Some(id) = ConnectionId::new(NEXT.fetch_add(1, Ordering::Relaxed)) else { return };
+    /// Serves a new connection on a thread of its own.
+    fn serve(
+        self: &Arc<Self>,
+        stream: Stream,
+        credentials: Option<Credentials>,
+    ) -> io::Result<ConnectionId> {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = ConnectionId::new(number).ok_or(io::ErrorKind::QuotaExceeded)?;
         let connection = Connection::server(Arc::clone(&self.config), id, Instant::ZERO);
-        let Ok(link) = Link::new(stream, Arc::clone(&self.timer), Pump::new(connection)) else {
-            return;
-        };
-        let link = Arc::new(link);
+        let (services, pool) = (Arc::clone(&self.services), Arc::clone(&self.pool));
+        let serving = Arc::new(Serving::new(services, pool, number, self.config.payload));
+        let dispatch = Arc::clone(&serving);
+        let link = Link::new(stream, Arc::clone(&self.timer), Pump::new(connection), dispatch)?;
         {
             let mut state = self.lock();
             if let Some(how) = &state.closing {
-                let mut state = link.lock();
-                let after = how.reconnect_after();
-                state.pump.connection().close(link.now(), how.text(), after);
+                link.close(how.text(), how.reconnect_after());
             }
-            state.connections.insert(id, Arc::clone(&link));
+            let (link, serving) = (Arc::clone(&link), Arc::clone(&serving));
+            state.connections.insert(id, Served { link, serving });
         }
-        let serving = Arc::new(Serving {
-            link,
-            id,
-            credentials,
-            limits: self.config.payload,
-            services: Arc::clone(&self.services),
-            pool: Arc::clone(&self.pool),
-            messages: Mutex::new(Messages::default()),
-            later: Mutex::new(Vec::new()),
-        });
         let this = Arc::clone(self);
         let thread = thread::Builder::new().name("switchboard-serving".into());
         let spawned = thread.spawn(move || {
-            // What unwinds here is the destructor of something of the user's.
-            let _ = catch_unwind(AssertUnwindSafe(|| serving.run()));
-            drop(serving);
-            this.gone(id);
+            // What unwinds in here is the destructor of something of the user's.
+            let _ = catch_unwind(AssertUnwindSafe(|| serving.run(&link, id, credentials, || {})));
+            drop(this.gone(id));
         });
-        if spawned.is_err() {
-            self.gone(id);
-        }
+        spawned.map(|_| id).inspect_err(|_| drop(self.gone(id)))
     }
 
-    fn gone(&self, id: ConnectionId) {
-        self.lock().connections.remove(&id);
+    /// What was served is the caller's to drop, behind the lock: some of it is the user's.
+    fn gone(&self, id: ConnectionId) -> Option<Served> {
+        self.lock().connections.remove(&id)
     }
 }
 
 fn longer(pause: Duration) -> Duration {
     (pause * 2).min(LONGEST_PAUSE)
-}
-
-/// What a server serves, and how.
-#[derive(Debug)]
-pub struct ServerBuilder {
-    services: Services,
-    config: Config,
-    threads: usize,
-    /// The first registration that could not be, told by `bind`.
-    error: Option<OpenError>,
-}
-
-impl Default for ServerBuilder {
-    fn default() -> Self {
-        Self { services: Services::default(), config: Config::default(), threads: 16, error: None }
-    }
-}
-
-impl ServerBuilder {
-    /// The limits of each connection.
-    #[must_use]
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Most threads on which handlers run, for all connections together; they start when they are
-    /// needed. One connection gets half of them at most, so that no client keeps all of them busy.
-    /// Default 16: handlers may wait for files or other programs without holding each other up, and a
-    /// flood of calls does not become a flood of threads.
-    #[must_use]
-    pub const fn threads(mut self, most: usize) -> Self {
-        self.threads = most;
-        self
-    }
-
-    /// Decides who may come in, by what the client says and by who the kernel says it is. It runs on
-    /// the connection's own thread and may take its time, up to
-    /// [`Config::handshake_timeout`]; until it has accepted, nothing of the client reaches a handler.
-    ///
-    /// Without it the user that runs the server and root may come in, and nobody else.
-    #[must_use]
-    pub fn authorize(
-        mut self,
-        authorize: impl Fn(&PeerHello, Option<&Credentials>) -> Result<Welcome, Failure>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Self {
-        self.services.authorize_with(authorize);
-        self
-    }
-
-    /// Calls on `channel` go to this handler, which runs on one of a few shared threads, many calls
-    /// at once, and may take its time.
-    #[must_use]
-    pub fn handle<A: FromPayload, R: ToPayload>(
-        self,
-        channel: &str,
-        handler: impl Fn(Context, A) -> Result<R, Failure> + Send + Sync + 'static,
-    ) -> Self {
-        self.register(channel, |services| services.handle(channel, false, handler))
-    }
-
-    /// The same for a short handler: it runs on the connection's own thread, which saves a change of
-    /// threads; while it runs, nothing else of that connection does.
-    #[must_use]
-    pub fn handle_inline<A: FromPayload, R: ToPayload>(
-        self,
-        channel: &str,
-        handler: impl Fn(Context, A) -> Result<R, Failure> + Send + Sync + 'static,
-    ) -> Self {
-        self.register(channel, |services| services.handle(channel, true, handler))
-    }
-
-    /// Messages on `channel` go to this listener, too. The messages of a connection are taken one at
-    /// a time, in the order in which they were sent; where there are several listeners, in the order
-    /// in which they were registered. A message that is no `M` is dropped.
-    #[must_use]
-    pub fn on<M: FromPayload>(
-        self,
-        channel: &str,
-        listener: impl Fn(Context, M) + Send + Sync + 'static,
-    ) -> Self {
-        self.register(channel, |services| services.listen(channel, listener))
-    }
-
-    fn register(
-        mut self,
-        channel: &str,
-        register: impl FnOnce(&mut Services) -> Result<(), RegisterError>,
-    ) -> Self {
-        if let Err(error) = register(&mut self.services) {
-            let told = OpenError::BadConfig(format!("channel {channel:?}: {error}"));
-            self.error.get_or_insert(told);
-        }
-        self
-    }
-
-    /// Binds the address and serves, on threads of its own, until the server is closed or dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError::BadConfig`] for a limit or registration that makes no sense, else as of
-    /// [`Listener::bind`].
-    pub fn bind(self, address: &str) -> Result<Server, OpenError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
-        let address: Address = address.parse()?;
-        let listener = Listener::bind(&address)?;
-        let shared = Arc::new(Shared {
-            services: Arc::new(self.services),
-            config: Arc::new(self.config),
-            pool: Arc::new(Pool::new(self.threads)),
-            timer: Arc::new(Timer::default()),
-            wake: Wake::new()?,
-            state: Mutex::new(State { connections: BTreeMap::new(), accepts: true, closing: None }),
-            changed: Condvar::new(),
-        });
-        let acceptor = Arc::clone(&shared);
-        thread::Builder::new().name("switchboard-acceptor".into()).spawn(move || {
-            acceptor.accept(&listener);
-            // The socket file goes before whoever waits for the end is told.
-            drop(listener);
-            acceptor.lock().accepts = false;
-            acceptor.changed.notify_all();
-        })?;
-        Ok(Server(Arc::new(Handle { shared, address })))
-    }
 }

@@ -1,11 +1,14 @@
-//! `Services`: a server's handlers, listeners and authorisation, as its connections call them. Knows
-//! the core's registry and contexts; here the types of handlers are erased and their panics end.
+//! `Services`: the handlers and listeners of a client or a server, and a server's authorisation, as
+//! its connections call them. Knows the core's registry and contexts; here the types of handlers are
+//! erased and their panics end.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use switchboard::service::{RegisterError, Registry, decode_arguments, encode_answer, panicked};
+use switchboard::service::{
+    RegisterError, Registration, Registry, decode_arguments, encode_answer, panicked,
+};
 use switchboard::{
     Failure, FromPayload, Payload, PayloadLimits, PeerHello, Status, ToPayload, Welcome,
 };
@@ -35,9 +38,17 @@ impl Handler {
     }
 }
 
-/// One listener. A clone is the same one.
-#[derive(Clone)]
+/// A listener as it is registered.
+struct Listening {
+    once: bool,
+    run: Arc<Run<()>>,
+}
+
+/// One listener.
 pub(crate) struct Listener {
+    registration: Registration,
+    /// It takes one message and is gone.
+    once: bool,
     run: Arc<Run<()>>,
 }
 
@@ -50,10 +61,10 @@ impl Listener {
     }
 }
 
-/// What a server offers.
+/// What a client or a server offers.
 #[derive(Default)]
 pub(crate) struct Services {
-    registry: Registry<Handler, Listener>,
+    registry: RwLock<Registry<Handler, Listening>>,
     authorize: Option<Box<Authorize>>,
 }
 
@@ -68,41 +79,79 @@ impl Services {
         self.authorize = Some(Box::new(authorize));
     }
 
+    /// Whether the program decides itself who may come in.
+    pub(crate) const fn authorizes(&self) -> bool {
+        self.authorize.is_some()
+    }
+
     pub(crate) fn handle<A: FromPayload, R: ToPayload>(
-        &mut self,
+        &self,
         channel: &str,
         inline: bool,
         handler: impl Fn(Context, A) -> Result<R, Failure> + Send + Sync + 'static,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<Registration, RegisterError> {
         let run = move |context: Context, args: Payload, limits: &PayloadLimits| {
             encode_answer(handler(context, decode_arguments(args, limits)?))
         };
         let handler = Handler { channel: channel.into(), inline, run: Arc::new(run) };
-        self.registry.handle(channel, handler).map(drop)
+        self.write().handle(channel, handler)
     }
 
     pub(crate) fn listen<M: FromPayload>(
-        &mut self,
+        &self,
         channel: &str,
+        once: bool,
         listener: impl Fn(Context, M) + Send + Sync + 'static,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<Registration, RegisterError> {
         let run = move |context: Context, message: Payload, limits: &PayloadLimits| {
             listener(context, decode_arguments(message, limits)?);
             Ok(())
         };
-        self.registry.listen(channel, Listener { run: Arc::new(run) }).map(drop)
+        self.write().listen(channel, Listening { once, run: Arc::new(run) })
+    }
+
+    /// Takes a registration back; whether it was still there.
+    pub(crate) fn unregister(&self, registration: Registration) -> bool {
+        let gone = self.write().unregister(registration);
+        // Dropped behind the lock: what a handler holds is the user's.
+        gone.is_some()
     }
 
     pub(crate) fn handler(&self, channel: &str) -> Option<Handler> {
-        self.registry.handler(channel).cloned()
+        self.read().handler(channel).cloned()
     }
 
     pub(crate) fn listens(&self, channel: &str) -> bool {
-        self.registry.listeners(channel).next().is_some()
+        self.read().listeners(channel).next().is_some()
     }
 
+    /// The listeners of now. Before each is called, [`takes`](Self::takes) is to be asked.
     pub(crate) fn listeners(&self, channel: &str) -> Vec<Listener> {
-        self.registry.listeners(channel).cloned().collect()
+        let of = |(registration, listening): (Registration, &Listening)| Listener {
+            registration,
+            once: listening.once,
+            run: Arc::clone(&listening.run),
+        };
+        self.read().listeners(channel).map(of).collect()
+    }
+
+    /// Whether it still takes messages: another listener may have taken it back meanwhile. One that
+    /// takes a single message is taken back by this.
+    pub(crate) fn takes(&self, listener: &Listener) -> bool {
+        if listener.once {
+            self.unregister(listener.registration)
+        } else {
+            self.read().is_registered(listener.registration)
+        }
+    }
+
+    // Nothing that could panic runs under these.
+    fn read(&self) -> RwLockReadGuard<'_, Registry<Handler, Listening>> {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Registry<Handler, Listening>> {
+        self.registry.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a client may come in. By default [`default_authorize`] decides.
@@ -121,6 +170,6 @@ impl Services {
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("registry", &self.registry).finish_non_exhaustive()
+        f.debug_struct("Services").field("registry", &*self.read()).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,10 @@
-//! One connection of a server: its thread, which reads and drives, and the order in which its
-//! handlers and listeners run. Called by the server; knows links, services and the pool.
+//! What a connection serves: which handler and listeners run for what comes, on which thread, in which
+//! order. Called by `link` and, for the thread of a server's connection, by the server; knows services
+//! and the pool.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use switchboard::service::no_handler;
@@ -12,34 +14,36 @@ use switchboard::{
 };
 use switchboard_endpoint::Credentials;
 
-use crate::context::{Context, Peer, PeerFacts};
-use crate::link::{Link, Turn};
+use crate::context::Context;
+use crate::link::{Dispatch, Link, Turn};
+use crate::peer::{Peer, PeerFacts};
 use crate::pool::Pool;
-use crate::services::{Handler, Listener, Services};
+use crate::services::{Handler, Services};
 
-/// A connection that is served.
+/// What one connection serves.
 pub(crate) struct Serving {
-    pub(crate) link: Arc<Link>,
-    pub(crate) id: ConnectionId,
-    pub(crate) credentials: Option<Credentials>,
-    pub(crate) limits: PayloadLimits,
-    pub(crate) services: Arc<Services>,
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) messages: Mutex<Messages>,
+    /// Who is at the other end, once the handshake is complete.
+    peer: OnceLock<Arc<PeerFacts>>,
+    limits: PayloadLimits,
+    services: Arc<Services>,
+    pool: Arc<Pool>,
+    /// Whose turn it takes in the pool.
+    turn: u64,
+    messages: Mutex<Messages>,
     /// Calls whose handlers wait until the peer reads.
-    pub(crate) later: Mutex<Vec<Work>>,
+    later: Mutex<Vec<Work>>,
 }
 
 /// Messages that wait for their listeners, which take them one at a time, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Messages {
-    queue: VecDeque<(Peer, Received)>,
+struct Messages {
+    queue: VecDeque<Received>,
     /// A job of the pool takes them.
     taken: bool,
 }
 
 /// A call that waits for its handler.
-pub(crate) struct Work {
+struct Work {
     handler: Handler,
     context: Context,
     call: CallId,
@@ -50,26 +54,60 @@ pub(crate) struct Work {
 const BATCH: Duration = Duration::from_micros(100);
 
 impl Serving {
-    /// Serves the connection until it has ended; the whole life of its thread.
-    pub(crate) fn run(self: &Arc<Self>) {
-        let mut peer = None;
-        let mut turned = self.link.now();
-        let mut state = self.link.lock();
+    pub(crate) fn new(
+        services: Arc<Services>,
+        pool: Arc<Pool>,
+        turn: u64,
+        limits: PayloadLimits,
+    ) -> Self {
+        let (messages, later) = (Mutex::default(), Mutex::default());
+        Self { peer: OnceLock::new(), limits, services, pool, turn, messages, later }
+    }
+
+    /// Says who is at the other end: the handshake is complete.
+    pub(crate) fn introduce(&self, facts: PeerFacts) {
+        // It is complete once only.
+        let _ = self.peer.set(Arc::new(facts));
+    }
+
+    /// Who is at the other end, once the handshake is complete.
+    pub(crate) fn peer(&self, link: &Arc<Link>) -> Option<Peer> {
+        Some(Peer::new(self.peer.get()?, link))
+    }
+
+    /// Serves a client until the connection has ended: the whole life of its thread. `accepted` is
+    /// called when it has been let in.
+    pub(crate) fn run(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        id: ConnectionId,
+        credentials: Option<Credentials>,
+        accepted: impl Fn(),
+    ) {
+        let mut turned = link.now();
+        let mut state = link.lock();
         state.take_seat();
         loop {
             if let Some(event) = state.next_event() {
                 drop(state);
-                self.handle(event, &mut peer);
-                state = self.link.lock();
-                if self.link.now() - turned < BATCH {
+                match event {
+                    Event::Hello(hello) => {
+                        if self.welcome(link, id, credentials, *hello) {
+                            accepted();
+                        }
+                    }
+                    event => self.handle(link, event, true),
+                }
+                state = link.lock();
+                if link.now() - turned < BATCH {
                     continue;
                 }
             }
-            let turn = self.link.turn(&mut state);
-            turned = self.link.now();
+            let turn = link.turn(&mut state);
+            turned = link.now();
             if state.puts_off && !state.is_choked() {
                 state.puts_off = false;
-                self.take_up();
+                self.go_on();
             }
             if !state.inbox.is_empty() && !state.is_choked() {
                 continue;
@@ -77,72 +115,81 @@ impl Serving {
             if let Turn::Done = turn {
                 return;
             }
-            state = self.link.wait(state, turn);
+            state = link.wait(state, turn);
         }
     }
 
-    fn handle(self: &Arc<Self>, event: Event, peer: &mut Option<Peer>) {
-        match (event, peer) {
-            (Event::Hello(hello), peer) => *peer = self.welcome(*hello),
-            (Event::Message(message), Some(peer)) => self.message(peer, message),
-            (Event::Request { call, deadline, request }, Some(peer)) => {
-                self.request(peer, call, deadline, request);
-            }
-            // Before its hello a peer can do nothing; of the rest the link has taken note.
-            _ => {}
-        }
-    }
-
-    fn welcome(&self, hello: PeerHello) -> Option<Peer> {
-        let mut verdict = self.services.authorize(&hello, self.credentials.as_ref());
+    /// Lets the client in, or not; whether it is in.
+    fn welcome(
+        &self,
+        link: &Arc<Link>,
+        id: ConnectionId,
+        credentials: Option<Credentials>,
+        hello: PeerHello,
+    ) -> bool {
+        let mut verdict = self.services.authorize(&hello, credentials.as_ref());
         // Taken before the lock is, so that it is dropped behind it: that is code of the user's.
         let kept = verdict.as_mut().ok().and_then(Welcome::take_state);
-        let mut state = self.link.lock();
-        let now = self.link.now();
+        let mut state = link.lock();
+        let now = link.now();
+        let closed = Arc::clone(&state.closed);
         let connection = state.pump.connection();
         let failure = match verdict {
             Ok(welcome) => match connection.accept(now, &welcome) {
                 Ok(()) => {
-                    return Some(Peer::new(PeerFacts {
-                        id: self.id,
-                        credentials: self.credentials,
-                        hello,
-                        state: kept,
-                    }));
+                    let hello = Some(hello);
+                    self.introduce(PeerFacts { id, credentials, hello, state: kept, closed });
+                    return true;
                 }
                 Err(Rejected::TooLarge) => {
                     Failure::new(Status::INTERNAL, "the server's welcome is larger than 16 KiB")
                 }
                 // The client has gone meanwhile.
-                Err(_) => return None,
+                Err(_) => return false,
             },
             Err(failure) => failure,
         };
         // A client that has gone needs no refusal.
         let _ = connection.refuse(now, failure, None);
-        None
+        false
+    }
+
+    /// Deals with what came. `inline`: the calling thread is the connection's own and runs short
+    /// handlers itself.
+    fn handle(self: &Arc<Self>, link: &Arc<Link>, event: Event, inline: bool) {
+        match event {
+            Event::Message(message) => self.message(link, message),
+            Event::Request { call, deadline, request } => {
+                self.request(link, call, deadline, request, inline);
+            }
+            // Of the rest the link has taken note.
+            _ => {}
+        }
     }
 
     fn request(
         self: &Arc<Self>,
-        peer: &Peer,
+        link: &Arc<Link>,
         call: CallId,
         deadline: Option<Instant>,
         request: Received,
+        inline: bool,
     ) {
-        let Some(handler) = self.services.handler(request.channel()) else {
+        let (Some(handler), Some(peer)) =
+            (self.services.handler(request.channel()), self.peer(link))
+        else {
             let answer = Err(no_handler(request.channel()));
-            return self.link.lock().respond(self.link.now(), call, answer);
+            return link.lock().respond(link.now(), call, answer);
         };
+        let inline = inline && handler.inline;
         let context = Context {
-            peer: peer.clone(),
-            link: Arc::clone(&self.link),
+            peer,
+            link: Arc::clone(link),
             channel: Arc::clone(&handler.channel),
             headers: request.headers(),
             call: Some((call, deadline)),
-            inline: handler.inline,
+            inline,
         };
-        let inline = handler.inline;
         let work = Work { handler, context, call, args: request.into_payload() };
         if inline { self.work(work) } else { self.work_later(work) }
     }
@@ -151,29 +198,30 @@ impl Serving {
         let this = Arc::clone(self);
         let job = move || {
             if let Some(work) = this.put_off(work) {
+                let link = Arc::clone(&work.context.link);
                 this.work(work);
-                this.link.nudge(&mut this.link.lock());
+                link.nudge(&mut link.lock());
             }
         };
-        self.pool.run(self.id.number(), Box::new(job));
+        self.pool.run(self.turn, Box::new(job));
     }
 
     /// Keeps the work for later while the peer does not read the answers that it has: so the answers of
     /// a connection take no more memory than those that are being made now.
     fn put_off(&self, work: Work) -> Option<Work> {
-        let mut state = self.link.lock();
+        let link = Arc::clone(&work.context.link);
+        let mut state = link.lock();
         if !state.is_choked() {
             return Some(work);
         }
         state.puts_off = true;
-        self.later.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        lock(&self.later).push(work);
         None
     }
 
     /// Goes on with what was put off.
-    fn take_up(self: &Arc<Self>) {
-        let later =
-            core::mem::take(&mut *self.later.lock().unwrap_or_else(PoisonError::into_inner));
+    fn go_on(self: &Arc<Self>) {
+        let later = core::mem::take(&mut *lock(&self.later));
         for work in later {
             self.work_later(work);
         }
@@ -182,63 +230,68 @@ impl Serving {
     /// Runs the handler, unless its caller has stopped waiting, and answers.
     fn work(&self, work: Work) {
         let Work { handler, context, call, args } = work;
-        let stopped = self.link.lock().stopped.contains(&call);
+        let link = Arc::clone(&context.link);
+        let stopped = link.lock().stopped.contains(&call);
         let answer = if stopped {
             // The core answers why, whatever is said here.
             Ok(Payload::null())
         } else {
             handler.call(context, args, &self.limits)
         };
-        self.link.lock().respond(self.link.now(), call, answer);
+        link.lock().respond(link.now(), call, answer);
     }
 
-    fn message(self: &Arc<Self>, peer: &Peer, message: Received) {
+    fn message(self: &Arc<Self>, link: &Arc<Link>, message: Received) {
         if !self.services.listens(message.channel()) {
-            return self.link.lock().taken(message.size());
+            return link.lock().taken(message.size());
         }
-        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        messages.queue.push_back((peer.clone(), message));
+        let mut messages = lock(&self.messages);
+        messages.queue.push_back(message);
         if !core::mem::replace(&mut messages.taken, true) {
-            self.take_message_later();
+            self.take_message_later(link);
         }
     }
 
-    fn take_message_later(self: &Arc<Self>) {
-        let this = Arc::clone(self);
-        self.pool.run(self.id.number(), Box::new(move || this.take_message()));
+    fn take_message_later(self: &Arc<Self>, link: &Arc<Link>) {
+        let (this, link) = (Arc::clone(self), Arc::clone(link));
+        self.pool.run(self.turn, Box::new(move || this.take_message(&link)));
     }
 
     /// A job of the pool: the listeners of one message, then others have their turn.
-    fn take_message(self: &Arc<Self>) {
+    fn take_message(self: &Arc<Self>, link: &Arc<Link>) {
         let next = {
-            let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut messages = lock(&self.messages);
             let next = messages.queue.pop_front();
             messages.taken = next.is_some();
             next
         };
-        let Some((peer, message)) = next else { return };
+        let Some(message) = next else { return };
         let size = message.size();
-        self.listen(&peer, message);
+        self.listen(link, message);
         {
-            let mut state = self.link.lock();
+            let mut state = link.lock();
             state.taken(size);
-            self.link.nudge(&mut state);
+            link.nudge(&mut state);
         }
-        self.take_message_later();
+        self.take_message_later(link);
     }
 
-    fn listen(&self, peer: &Peer, message: Received) {
+    fn listen(&self, link: &Arc<Link>, message: Received) {
+        let Some(peer) = self.peer(link) else { return };
         let channel: Arc<str> = message.channel().into();
         let headers = message.headers();
-        let listeners: Vec<Listener> = self.services.listeners(&channel);
+        let listeners = self.services.listeners(&channel);
         let payload = message.into_payload();
         if payload.check(&self.limits).is_err() {
-            return self.link.lock().pump.connection().strike(self.link.now());
+            return link.lock().pump.connection().strike(link.now());
         }
         for listener in listeners {
+            if !self.services.takes(&listener) {
+                continue;
+            }
             let context = Context {
                 peer: peer.clone(),
-                link: Arc::clone(&self.link),
+                link: Arc::clone(link),
                 channel: Arc::clone(&channel),
                 headers: headers.clone(),
                 call: None,
@@ -247,4 +300,24 @@ impl Serving {
             listener.call(context, payload.clone(), &self.limits);
         }
     }
+}
+
+impl Dispatch for Serving {
+    fn event(self: Arc<Self>, link: &Arc<Link>, event: Event) {
+        self.handle(link, event, false);
+    }
+
+    fn take_up(self: Arc<Self>) {
+        self.go_on();
+    }
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving").field("services", &self.services).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,11 +2,11 @@
 //! Called by `link`, clients and servers while they have the mutex; nothing in here waits or does IO.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::thread::Thread;
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, Thread, ThreadId};
 use std::time::Duration;
 
 use slab::Slab;
-use switchboard::service::no_handler;
 use switchboard::{
     CallError, CallId, CloseReason, Connection, Event, Failure, Fate, Instant, Payload, Pump,
     Rejected,
@@ -27,13 +27,17 @@ pub(crate) struct State {
     /// Somebody has put off work until those answers are on their way.
     pub(crate) puts_off: bool,
     /// Why the connection ended, once it has.
-    pub(crate) closed: Option<CloseReason>,
+    pub(crate) closed: Arc<OnceLock<CloseReason>>,
     /// The socket is done with.
     pub(crate) done: bool,
     waiters: Slab<Waiter>,
     /// Who waits without the seat, with the waiter that it waits for, if it is one.
     pub(crate) parked: Vec<(Option<usize>, Thread)>,
     pub(crate) seat: Option<Seat>,
+    /// How often the seat was left: whether callers come and go.
+    pub(crate) left: u64,
+    /// The thread that reads while nobody waits, if there is one.
+    pub(crate) reader: Option<Reader>,
     pub(crate) writes_in_background: bool,
     /// Bytes of messages in the inbox and in the hands of listeners.
     pub(crate) untaken: usize,
@@ -43,9 +47,20 @@ pub(crate) struct State {
     pub(crate) armed: Option<Due>,
 }
 
+/// The thread that reads while nobody waits.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) thread: Thread,
+    /// It waits to be told that the seat was left.
+    pub(crate) sleeps: bool,
+}
+
 /// Whoever waits for the socket now.
 #[derive(Debug)]
 pub(crate) struct Seat {
+    thread: ThreadId,
+    /// It is the reader's, which steps back when it is told to.
+    pub(crate) kind: Kind,
     /// The waiter that the holder waits for, if it is one.
     pub(crate) waiter: Option<usize>,
     /// Whether the holder waits now. (Otherwise it runs a handler, or is about to look.)
@@ -56,9 +71,28 @@ pub(crate) struct Seat {
     pub(crate) write: bool,
 }
 
+/// Whose seat it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A caller's, until it has what it waits for.
+    Caller,
+    /// The reader's, until a caller wants it.
+    Reader,
+    /// The reader's, and a caller wants it.
+    Wanted,
+    /// The thread's of a server's connection, for ever.
+    Connection,
+}
+
 impl Seat {
-    pub(crate) const fn new(waiter: Option<usize>) -> Self {
-        Self { waiter, waits: false, read: false, write: false }
+    /// A seat of the calling thread.
+    pub(crate) fn new(kind: Kind, waiter: Option<usize>) -> Self {
+        let thread = thread::current().id();
+        Self { thread, kind, waiter, waits: false, read: false, write: false }
+    }
+
+    pub(crate) fn is_mine(&self) -> bool {
+        self.thread == thread::current().id()
     }
 }
 
@@ -87,11 +121,13 @@ impl State {
             stopped: BTreeSet::new(),
             answers: VecDeque::new(),
             puts_off: false,
-            closed: None,
+            closed: Arc::default(),
             done: false,
             waiters: Slab::new(),
             parked: Vec::new(),
             seat: None,
+            left: 0,
+            reader: None,
             writes_in_background: false,
             untaken: 0,
             fed: false,
@@ -103,10 +139,10 @@ impl State {
     pub(crate) fn waiter<T>(
         &mut self,
         command: impl FnOnce(&mut Connection, usize) -> Result<T, Rejected>,
-    ) -> Result<usize, Rejected> {
+    ) -> Result<(usize, T), Rejected> {
         let waiter = self.waiters.insert(Waiter::Waiting);
         match command(self.pump.connection(), waiter) {
-            Ok(_) => Ok(waiter),
+            Ok(made) => Ok((waiter, made)),
             Err(rejected) => {
                 self.waiters.remove(waiter);
                 Err(rejected)
@@ -116,7 +152,7 @@ impl State {
 
     /// What a user is told whose command was not taken: why the connection ended, if that is known.
     pub(crate) fn call_error(&self, rejected: Rejected) -> CallError {
-        match (rejected, &self.closed) {
+        match (rejected, self.closed.get()) {
             (Rejected::Closed, Some(reason)) => {
                 CallError::Disconnected(reason.clone(), Fate::NeverSent)
             }
@@ -125,8 +161,8 @@ impl State {
     }
 
     /// The calling thread waits for the socket from now on, for the link's whole life.
-    pub(crate) const fn take_seat(&mut self) {
-        self.seat = Some(Seat::new(None));
+    pub(crate) fn take_seat(&mut self) {
+        self.seat = Some(Seat::new(Kind::Connection, None));
     }
 
     pub(crate) fn is_settled(&self, waiter: usize) -> bool {
@@ -144,9 +180,11 @@ impl State {
         }
     }
 
-    /// Nobody waits for it any more, but the core will hand it back.
+    /// Nobody waits for it any more, but the core will hand it back, unless it has.
     pub(crate) fn abandon(&mut self, waiter: usize) {
-        self.waiters[waiter] = Waiter::Abandoned;
+        if self.settled(waiter).is_none() {
+            self.waiters[waiter] = Waiter::Abandoned;
+        }
     }
 
     pub(crate) fn take(&mut self, event: Event) {
@@ -209,14 +247,14 @@ impl State {
         !self.answers.is_empty()
     }
 
-    /// What the holder of a server's seat is to deal with next.
+    /// What the holder of the seat is to deal with next.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
         if self.is_choked() { None } else { self.inbox.pop_front() }
     }
 
     /// The connection has ended: so has whatever is still waited for.
     pub(crate) fn end(&mut self, reason: &CloseReason) {
-        self.closed.get_or_insert_with(|| reason.clone());
+        self.closed.get_or_init(|| reason.clone());
         self.answers.clear();
         for (_, waiter) in &mut self.waiters {
             if matches!(waiter, Waiter::Waiting) {
@@ -224,11 +262,7 @@ impl State {
             }
         }
         self.unpark(|_| true);
-    }
-
-    /// Nobody waits for the socket any more.
-    pub(crate) const fn is_done(&self) -> bool {
-        self.done
+        self.unpark_reader();
     }
 
     pub(crate) fn unpark(&self, which: impl Fn(Option<usize>) -> bool) {
@@ -237,20 +271,12 @@ impl State {
         }
     }
 
-    /// Answers what came for a client that serves nothing; whether anything did.
-    pub(crate) fn refuse_inbox(&mut self, now: Instant) -> bool {
-        let came = !self.inbox.is_empty();
-        while let Some(event) = self.inbox.pop_front() {
-            match event {
-                Event::Request { call, request, .. } => {
-                    self.respond(now, call, Err(no_handler(request.channel())));
-                }
-                Event::Message(message) => self.taken(message.size()),
-                _ => {}
+    /// Tells the reader that the seat is free, if it waits for that.
+    pub(crate) fn unpark_reader(&mut self) {
+        if let Some(reader) = &mut self.reader {
+            if core::mem::take(&mut reader.sleeps) {
+                reader.thread.unpark();
             }
         }
-        // Of those, too, which have just been answered.
-        self.stopped.clear();
-        came
     }
 }

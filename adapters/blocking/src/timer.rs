@@ -105,10 +105,12 @@ impl Shared {
 mod tests {
     use std::time::Duration;
 
-    use switchboard::{Config, Connection, Hello, Pump};
+    use switchboard::{Config, Connection, Hello, PayloadLimits, Pump};
     use switchboard_endpoint::Stream;
 
     use super::*;
+    use crate::pool::Pool;
+    use crate::serving::Serving;
 
     #[test]
     fn a_link_has_one_entry_however_often_it_is_armed_and_none_when_it_is_gone() {
@@ -116,8 +118,10 @@ mod tests {
         let (stream, _other) = Stream::pair().unwrap();
         let zero = switchboard::Instant::ZERO;
         let connection = Connection::client(Arc::new(Config::default()), &Hello::new(), zero);
-        let link = Link::new(stream, Arc::clone(&timer), Pump::new(connection.unwrap())).unwrap();
-        let link = Arc::new(link);
+        let (services, pool) = (Arc::default(), Arc::new(Pool::of_one(1)));
+        let serving = Serving::new(services, pool, 0, PayloadLimits::default());
+        let pump = Pump::new(connection.unwrap());
+        let link = Link::new(stream, Arc::clone(&timer), pump, Arc::new(serving)).unwrap();
         let day = Duration::from_secs(24 * 60 * 60);
         for count in 0..1000 {
             link.arm(&mut link.lock(), Some(zero + (day - Duration::from_secs(count))));

@@ -30,7 +30,7 @@ fn authorize_sees_the_client_and_what_it_keeps_reaches_handlers() {
                     .payload(to_payload(&token.len())?))
             })
             .handle("pool", |cx, ()| Ok((cx.state::<String>().cloned(), cx.state::<u8>().copied())))
-            .handle_inline("scope", |cx, ()| Ok(cx.peer().hello().settings.scope.clone())),
+            .handle_inline("scope", |cx, ()| Ok(cx.peer().hello().unwrap().settings.scope.clone())),
     );
     let client = Client::builder().hello("key").scope("lab").connect(&home.address).unwrap();
     assert_eq!(client.welcome().payload, to_payload(&3).unwrap());

@@ -1,0 +1,240 @@
+//! `ClientBuilder`: how a client connects, and what it serves. Called by programs; knows endpoints, the
+//! core, and what a client consists of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use switchboard::service::{RegisterError, Registration};
+use switchboard::{
+    Config, Connection, Event, Failure, FromPayload, Hello, Instant, PeerWelcome, Pump, ToPayload,
+};
+use switchboard_endpoint::{Address, Credentials, OpenError, Stream};
+
+use crate::client::{Client, Shared};
+use crate::context::Context;
+use crate::link::Link;
+use crate::peer::PeerFacts;
+use crate::pool::Pool;
+use crate::services::Services;
+use crate::serving::Serving;
+
+/// How a client connects.
+pub struct ClientBuilder {
+    hello: Hello,
+    config: Config,
+    verify: Option<Box<VerifyServer>>,
+    services: Services,
+    serves: bool,
+    threads: usize,
+    /// What was wrong first, told by `connect`.
+    error: Option<OpenError>,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            hello: Hello::default(),
+            config: Config::default(),
+            verify: None,
+            services: Services::default(),
+            serves: false,
+            threads: 16,
+            error: None,
+        }
+    }
+}
+
+type VerifyServer = dyn Fn(Option<&Credentials>) -> bool + Send + Sync;
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("hello", &self.hello)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientBuilder {
+    /// The scope to live in: at most 255 bytes. Channels and topics of others do not exist in it.
+    #[must_use]
+    pub fn scope(mut self, scope: &str) -> Self {
+        self.hello = self.hello.scope(scope);
+        self
+    }
+
+    /// What the server wants to know of this client, such as a token; null by default.
+    #[must_use]
+    pub fn hello(mut self, payload: &(impl ToPayload + ?Sized)) -> Self {
+        match payload.to_payload() {
+            Ok(payload) => self.hello = self.hello.payload(payload),
+            Err(error) => self.wrong(format!("hello: {error}")),
+        }
+        self
+    }
+
+    /// The limits of the connection.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Decides by what the kernel says of the server whether it is the right one, before anything is sent
+    /// to it; `None` on systems that do not tell.
+    ///
+    /// Without it the server must run as the same user or as root, so that a hello with a secret does
+    /// not go to a stranger who was first at the address.
+    #[must_use]
+    pub fn verify_server(
+        mut self,
+        verify: impl Fn(Option<&Credentials>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.verify = Some(Box::new(verify));
+        self
+    }
+
+    /// Most threads on which handlers and listeners run; they start when they are needed. Default 16.
+    /// Calls that go back and forth, each from the handler of the one before, need a thread each.
+    #[must_use]
+    pub const fn threads(mut self, most: usize) -> Self {
+        self.threads = most;
+        self
+    }
+
+    /// As [`Client::handle`], for the life of the connection and from its first moment.
+    #[must_use]
+    pub fn handle<A: FromPayload, R: ToPayload>(
+        self,
+        channel: &str,
+        handler: impl Fn(Context, A) -> Result<R, Failure> + Send + Sync + 'static,
+    ) -> Self {
+        let registered = self.services.handle(channel, false, handler);
+        self.registered(channel, registered)
+    }
+
+    /// As [`Client::on`], for the life of the connection and from its first moment.
+    #[must_use]
+    pub fn on<M: FromPayload>(
+        self,
+        channel: &str,
+        listener: impl Fn(Context, M) + Send + Sync + 'static,
+    ) -> Self {
+        let registered = self.services.listen(channel, false, listener);
+        self.registered(channel, registered)
+    }
+
+    fn registered(
+        mut self,
+        channel: &str,
+        registered: Result<Registration, RegisterError>,
+    ) -> Self {
+        self.serves = true;
+        if let Err(error) = registered {
+            self.wrong(format!("channel {channel:?}: {error}"));
+        }
+        self
+    }
+
+    fn wrong(&mut self, what: String) {
+        self.error.get_or_insert(OpenError::BadConfig(what));
+    }
+
+    /// Connects, shakes hands, and waits until the server has accepted or refused; at most
+    /// [`Config::handshake_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: what a program can match on.
+    pub fn connect(self, address: &str) -> Result<Client, OpenError> {
+        let builder = self.checked()?;
+        let address: Address = address.parse()?;
+        builder.open(Stream::connect(&address)?, &address.to_string())
+    }
+
+    /// The same over a stream that is connected already: to a child process, or within this one.
+    ///
+    /// ```
+    /// use switchboard::Failure;
+    /// use switchboard_blocking::{Client, Context, Server, Stream};
+    ///
+    /// let (one, other) = Stream::pair()?;
+    /// let server = Server::builder()
+    ///     .handle("double", |_: Context, n: u32| Ok::<_, Failure>(2 * n))
+    ///     .start()?;
+    /// server.attach(one)?;
+    /// let client = Client::builder().attach(other)?;
+    /// assert_eq!(client.request::<u32>("double", &4)?, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of [`connect`](Self::connect).
+    pub fn attach(self, stream: Stream) -> Result<Client, OpenError> {
+        self.checked()?.open(stream, "the stream")
+    }
+
+    fn checked(mut self) -> Result<Self, OpenError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
+        Ok(self)
+    }
+
+    fn open(self, stream: Stream, address: &str) -> Result<Client, OpenError> {
+        let server = stream.credentials()?;
+        verify_server(server.as_ref(), address, self.verify.as_deref())?;
+        let config = Arc::new(self.config);
+        let connection = Connection::client(Arc::clone(&config), &self.hello, Instant::ZERO)
+            .map_err(|rejected| OpenError::BadConfig(format!("hello: {rejected}")))?;
+        let services = Arc::new(self.services);
+        let pool = Arc::new(Pool::of_one(self.threads));
+        let serving = Arc::new(Serving::new(Arc::clone(&services), pool, 0, config.payload));
+        let dispatch = Arc::clone(&serving);
+        let link = Link::new(stream, Arc::default(), Pump::new(connection), dispatch)?;
+        let welcome = shake_hands(&link)?;
+        let closed = Arc::clone(&link.lock().closed);
+        let id = welcome.connection;
+        serving.introduce(PeerFacts { id, credentials: server, hello: None, state: None, closed });
+        if self.serves {
+            link.read_in_background();
+        }
+        Ok(Client::new(Shared { link, welcome, server, services }))
+    }
+}
+
+fn verify_server(
+    credentials: Option<&Credentials>,
+    address: &str,
+    verify: Option<&VerifyServer>,
+) -> Result<(), OpenError> {
+    let good = match verify {
+        Some(verify) => verify(credentials),
+        None => credentials.is_none_or(Credentials::same_user_or_root),
+    };
+    if good {
+        return Ok(());
+    }
+    let who = credentials.map_or_else(|| "nobody known".into(), |who| format!("uid {}", who.uid));
+    Err(OpenError::NotPermitted(format!(
+        "{address} is served by {who}, which this client does not trust; nothing was sent. If that is \
+         the right server, say so with `ClientBuilder::verify_server`"
+    )))
+}
+
+/// Drives the link until the server has answered.
+fn shake_hands(link: &Arc<Link>) -> Result<PeerWelcome, OpenError> {
+    let mut state = link.lock();
+    loop {
+        let turn = link.turn(&mut state);
+        if let Some(Event::Welcome(welcome)) = state.inbox.pop_front() {
+            return Ok(*welcome);
+        }
+        if let Some(reason) = state.closed.get() {
+            return Err(reason.clone().into());
+        }
+        state = link.wait_with_timeout(state, turn);
+    }
+}
