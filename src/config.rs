@@ -7,7 +7,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::payload::PayloadLimits;
-use crate::wire::{COPIED, LEAST_MAX_FRAME, READ, Settings};
+use crate::wire::{COPIED, LEAST_MAX_FRAME, READ, SPARE, Settings};
 
 /// Durations from a peer or a caller are cut at 24 hours where they enter.
 pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -18,6 +18,11 @@ const LEAST_KEEPALIVE: Duration = Duration::from_secs(1);
 const REFUSAL: usize = 192;
 /// Most bytes that an open call costs beside its arguments, in all tables.
 const CALL: usize = 256;
+/// Least bytes of a message or call that waits to be written, with its length.
+const LEAST_QUEUED: usize = 10;
+/// Most bytes that such a frame costs beside its own: where it ends, and how far it is taken back, in
+/// queues that double when they grow.
+const QUEUED: usize = 2 * (16 + 40);
 /// Most bytes of a connection itself and of its first buffers.
 const CONNECTION: usize = 16 * 1024;
 
@@ -145,14 +150,16 @@ impl Config {
     pub fn memory_bound(&self) -> usize {
         let frame = self.max_frame.max(LEAST_MAX_FRAME) as usize;
         let calls = self.max_calls as usize;
-        // A frame that grows moves to a larger buffer, which for a moment stands beside the old one.
-        let received = 2 * frame + 2 * READ;
+        // A frame that grows moves to a larger buffer, which for a moment stands beside the old one and
+        // beside what is kept of the last large frame.
+        let received = 2 * frame + 2 * READ + SPARE;
         // A payload that is just too large to be copied keeps the buffer that it came in.
         let pinned = calls.min(self.max_unanswered / COPIED + 1) + self.max_untaken / COPIED + 1;
         let held = self.max_unanswered + self.max_untaken + 2 * frame + pinned * (READ + COPIED);
         // The buffer doubles when it grows; a refusal of the protocol's own takes a small frame.
         let unsent = 2 * (self.max_unsent + frame + calls * REFUSAL);
-        received + held + unsent + calls * CALL + CONNECTION
+        let queued = (self.max_unsent / LEAST_QUEUED + calls) * QUEUED;
+        received + held + unsent + queued + calls * CALL + CONNECTION
     }
 
     /// What of it goes to the peer.

@@ -6,6 +6,11 @@ use crate::connection::Connection;
 use crate::event::Event;
 use crate::instant::Instant;
 use crate::wire::{Decoder, LEAST_MAX_FRAME};
+use core::time::Duration;
+
+/// The memory of a large frame waits so long for the next one: longer than from call to call, and no
+/// quiet connection keeps it.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// What a driver is to do now.
 #[derive(Debug)]
@@ -63,6 +68,8 @@ pub struct Pump {
     /// Bytes of messages that were handed out and whose listeners are not done.
     untaken: usize,
     paused: bool,
+    /// When the memory of the last large frame is given back, if no further one comes.
+    shrinks: Option<Instant>,
 }
 
 impl Pump {
@@ -77,6 +84,7 @@ impl Pump {
             bytes: 0,
             untaken: 0,
             paused: false,
+            shrinks: None,
         }
     }
 
@@ -91,6 +99,9 @@ impl Pump {
         if self.connection.poll_timeout().is_some_and(|(until, _)| until <= now) {
             self.connection.handle_timeout(now);
         }
+        if self.shrinks.is_some_and(|until| until <= now) {
+            self.input.shrink();
+        }
         loop {
             if let Some(event) = self.connection.poll_event() {
                 return Next::Event(event);
@@ -104,6 +115,9 @@ impl Pump {
                 break;
             }
             let before = self.input.buffered();
+            if before == 0 && !self.ended {
+                break;
+            }
             if !self.connection.handle_input(now, &mut self.input) {
                 if !self.ended || !self.connection.wants_input() {
                     break;
@@ -123,7 +137,20 @@ impl Pump {
         Next::Io {
             read: self.connection.wants_input() && !self.is_paused(),
             write: self.connection.unsent() > 0,
-            until: self.connection.poll_timeout().map(|(until, _)| until),
+            until: self.until(now),
+        }
+    }
+
+    /// When [`next`](Self::next) must be asked again at the latest.
+    fn until(&mut self, now: Instant) -> Option<Instant> {
+        match self.input.spare() {
+            (false, _) => self.shrinks = None,
+            (true, true) => self.shrinks = Some(now + QUIET),
+            (true, false) => {}
+        }
+        match (self.connection.poll_timeout(), self.shrinks) {
+            (Some((timeout, _)), Some(shrinks)) => Some(timeout.min(shrinks)),
+            (timeout, shrinks) => timeout.map(|(until, _)| until).or(shrinks),
         }
     }
 

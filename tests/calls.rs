@@ -79,6 +79,7 @@ fn many_calls_are_answered_in_any_order_in_both_directions() {
     assert_eq!((pair.client.happened(), pair.server.happened()), expected);
 }
 
+// Threat 27.
 #[test]
 fn a_handler_may_call_back_before_it_answers() {
     let mut pair = Pair::opened(config(|c| c.max_calls = 1), config(|c| c.max_calls = 1));
@@ -96,6 +97,7 @@ fn a_handler_may_call_back_before_it_answers() {
     assert_eq!(pair.client.happened(), ["call 1 ended well"]);
 }
 
+// Threat 20.
 #[test]
 fn a_call_is_answered_once_and_a_second_answer_is_the_applications_mistake() {
     let mut pair = Pair::open();
@@ -109,6 +111,7 @@ fn a_call_is_answered_once_and_a_second_answer_is_the_applications_mistake() {
     assert_eq!(pair.client.happened(), ["call 1 ended well"]);
 }
 
+// Threat 23.
 #[test]
 fn one_call_over_the_peers_max_calls_is_busy_until_an_answer_is_read() {
     let mut pair = Pair::opened(Arc::default(), config(|config| config.max_calls = 3));
@@ -133,6 +136,7 @@ fn a_peer_that_takes_no_calls_gets_none() {
     assert_eq!(pair.client.send("log", &Payload::null()), Ok(()));
 }
 
+// Threat 23.
 #[test]
 fn calls_over_max_calls_are_refused_by_the_callee_until_the_17th_in_a_minute_ends_it() {
     let mut server = Side::open(false, config(|config| config.max_calls = 2));

@@ -14,6 +14,7 @@ fn within(time: core::time::Duration) -> Options {
     Options::new().deadline(time)
 }
 
+// Threat 19.
 #[test]
 fn a_cancelled_call_ends_at_once_and_its_late_answer_only_frees_the_slot() {
     let mut pair = Pair::opened(Arc::default(), config(|config| config.max_calls = 1));
@@ -32,6 +33,7 @@ fn a_cancelled_call_ends_at_once_and_its_late_answer_only_frees_the_slot() {
     assert!(pair.client.request("next").is_ok());
 }
 
+// Threat 19.
 #[test]
 fn an_answer_that_crosses_the_cancel_is_dropped() {
     let mut pair = Pair::open();
@@ -44,6 +46,7 @@ fn an_answer_that_crosses_the_cancel_is_dropped() {
     assert_eq!(pair.server.happened(), ["call 1 asks quick"]);
 }
 
+// Threat 21.
 #[test]
 fn a_late_answer_ends_its_own_call_and_no_later_one() {
     let mut pair = Pair::open();
@@ -107,6 +110,7 @@ fn a_request_of_which_one_byte_is_written_is_written_whole_and_cancelled_behind(
     }
 }
 
+// Threat 21.
 #[test]
 fn every_unsent_request_may_vanish_in_any_order() {
     for order in [[1, 3, 5, 7], [7, 5, 3, 1], [3, 7, 1, 5], [5, 1, 7, 3]] {
@@ -142,6 +146,7 @@ fn request_and_cancel_a_thousand_times_leaves_nothing_behind() {
     assert_eq!(client.connection().poll_timeout(), None);
 }
 
+// Threat 24.
 #[test]
 fn running_handlers_never_exceed_max_calls_however_often_calls_are_cancelled() {
     let mut server = Side::open(false, config(|config| config.max_calls = 1));

@@ -164,6 +164,7 @@ fn outcome(mut side: Side, stage: Stage, bytes: &[u8]) -> String {
     if all.is_empty() { "taken".into() } else { all.join(" ") }
 }
 
+// Threats 5, 15, 16.
 #[test]
 fn every_frame_does_in_every_stage_what_the_protocol_says() {
     let mut wrong = Vec::new();

@@ -87,6 +87,18 @@ fn last_words_are_written_to_a_peer_that_has_ended_its_half_already() {
 }
 
 #[test]
+fn last_words_are_finished_in_pieces_though_the_peer_has_ended_its_half() {
+    let mut server = Side::open(false, Arc::default());
+    server.feed(&framed("f6"));
+    server.end();
+    let mut bytes = server.write(1);
+    assert_eq!(server.done, None, "more is to be written");
+    bytes.extend(server.written());
+    assert_eq!(words::frames(&bytes), ["goodbye 3 malformed-frame"]);
+    assert!(server.done.is_some());
+}
+
+#[test]
 fn a_peer_that_ended_its_half_and_reads_nothing_is_left_after_linger_or_a_failed_write() {
     for fails in [false, true] {
         let mut server = Side::open(false, Arc::default());
@@ -133,6 +145,7 @@ fn abort_ends_it_without_a_word_and_the_peer_is_lost() {
     pair.server.is_over();
 }
 
+// Threat 6.
 #[test]
 fn end_of_stream_is_graceful_only_behind_a_goodbye_and_between_frames() {
     let graceful = |side: &Side| {

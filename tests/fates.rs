@@ -38,6 +38,7 @@ const ENDINGS: [Ending; 8] = [
     }),
 ];
 
+// Threat 28.
 #[test]
 fn a_call_that_ends_with_its_connection_says_whether_it_may_have_run() {
     for (ending, end) in ENDINGS {
@@ -201,6 +202,7 @@ impl Ledger {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
+    // Threat 28.
     #[test]
     fn every_call_ends_exactly_once_whatever_happens(
         steps in proptest::collection::vec(step(), 1..60),

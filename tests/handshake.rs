@@ -78,6 +78,7 @@ fn each_side_sees_what_the_other_said_of_itself() {
     assert_eq!(welcome.payload, token);
 }
 
+// Threat 14.
 #[test]
 fn the_highest_common_version_is_chosen_whatever_the_order_of_the_list() {
     for versions in ["820201", "820102", "8301020f"] {
@@ -150,6 +151,7 @@ fn a_client_that_gives_up_says_nothing() {
     assert_eq!(client.said(), Vec::<String>::new());
 }
 
+// Threat 14.
 #[test]
 fn a_server_without_a_common_version_names_its_own() {
     let mut server = Side::server(Arc::default());
@@ -162,6 +164,7 @@ fn a_server_without_a_common_version_names_its_own() {
     assert_eq!(reason, CloseReason::Versions { theirs: vec![2, 3] });
 }
 
+// Threat 14.
 #[test]
 fn a_client_without_a_common_version_learns_the_servers() {
     let mut client = Side::client(Arc::default());
@@ -176,6 +179,7 @@ fn failed_precondition_with_a_common_version_is_a_refusal() {
     assert!(matches!(client.done, Some(CloseReason::Refused { .. })));
 }
 
+// Threat 14.
 #[test]
 fn a_welcome_in_a_version_that_was_not_offered_ends_it_silently() {
     let mut client = Side::client(Arc::default());
@@ -185,6 +189,7 @@ fn a_welcome_in_a_version_that_was_not_offered_ends_it_silently() {
     assert_eq!(client.done, Some(CloseReason::Protocol(ProtocolError::UnexpectedFrame)));
 }
 
+// Threat 12.
 #[test]
 fn a_silent_client_is_rejected_when_time_is_up() {
     for mut server in [Side::server(Arc::default()), deciding()] {
@@ -199,6 +204,7 @@ fn a_silent_client_is_rejected_when_time_is_up() {
     }
 }
 
+// Threat 12.
 #[test]
 fn a_silent_server_is_left_without_a_word_when_time_is_up() {
     let mut client = Side::client(Arc::default());
@@ -210,6 +216,7 @@ fn a_silent_server_is_left_without_a_word_when_time_is_up() {
     assert_eq!(client.done, Some(CloseReason::Timeout(Timer::Handshake)));
 }
 
+// Threat 12.
 #[test]
 fn bytes_that_trickle_in_do_not_put_off_the_end_of_the_handshake() {
     let mut server = Side::server(Arc::default());
@@ -248,6 +255,7 @@ fn a_broken_hello_is_rejected() {
     }
 }
 
+// Threat 47.
 #[test]
 fn a_hello_with_a_bad_payload_is_rejected_and_never_shown() {
     for (payload, status) in [("", 3), ("f6f6", 3), ("61ff", 3), ("81", 3)] {
@@ -293,6 +301,7 @@ fn a_welcome_that_is_too_large_is_refused_and_another_may_follow() {
     assert_eq!(server.said(), ["welcome"]);
 }
 
+// Threat 15.
 #[test]
 fn a_client_that_speaks_before_it_is_answered_is_rejected() {
     let mut server = deciding();
@@ -309,6 +318,7 @@ fn a_client_that_speaks_before_it_is_answered_is_rejected() {
     assert!(happened[1].starts_with("closed"), "{happened:?}");
 }
 
+// Threat 4.
 #[test]
 fn frames_right_behind_welcome_in_the_same_bytes_are_taken() {
     let mut client = Side::client(Arc::default());

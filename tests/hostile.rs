@@ -102,6 +102,7 @@ fn rows() -> Vec<(&'static str, u32, Vec<u8>)> {
     ]
 }
 
+// Threats 5, 19, 20.
 #[test]
 fn every_broken_rule_is_named_to_the_peer_with_its_status() {
     for (name, status, bytes) in rows() {
@@ -168,6 +169,7 @@ fn sixteen_pings_may_wait_for_their_pongs_and_more_may_come_when_those_are_writt
     assert_eq!(client.happened(), ["closed: the peer broke the protocol: too-many-pings"]);
 }
 
+// Threat 11.
 #[test]
 fn strangers_get_no_answer_and_are_not_waited_for() {
     let strangers: [(&str, &[u8]); 6] = [
@@ -190,6 +192,7 @@ fn strangers_get_no_answer_and_are_not_waited_for() {
     }
 }
 
+// Threat 11.
 #[test]
 fn a_first_frame_that_is_no_hello_is_rejected_at_its_first_wrong_byte() {
     let hello = hex(HELLO);
@@ -222,6 +225,7 @@ fn a_client_says_nothing_to_a_server_that_is_none() {
     }
 }
 
+// Threat 16.
 #[test]
 fn two_clients_and_a_looped_socket_end() {
     let mut pair = Pair::join(Side::client(Arc::default()), Side::client(Arc::default()));
@@ -236,6 +240,7 @@ fn two_clients_and_a_looped_socket_end() {
     assert!(looped.done.is_some());
 }
 
+// Threat 2.
 #[test]
 fn a_frame_is_as_long_as_this_side_takes_and_not_a_byte_longer() {
     let body =
@@ -250,6 +255,7 @@ fn a_frame_is_as_long_as_this_side_takes_and_not_a_byte_longer() {
     }
 }
 
+// Threat 6.
 #[test]
 fn after_an_end_nothing_is_kept_of_what_comes() {
     for (client, bad) in [(true, framed("f6")), (false, framed("f6")), (false, hex("ffffffff"))] {
@@ -290,6 +296,7 @@ fn after_an_end_nothing_is_kept_of_what_comes() {
     }
 }
 
+// Threats 47, 51.
 #[test]
 fn bad_payloads_cost_nothing_but_themselves() {
     let mut client = Side::open(true, Arc::default());

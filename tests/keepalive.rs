@@ -96,6 +96,7 @@ fn a_single_byte_is_a_sign_of_life() {
     assert_eq!(side.happened(), ["message m of 1 B"]);
 }
 
+// Threat 78.
 #[test]
 fn a_clock_that_jumps_is_one_miss_and_no_death() {
     let mut side = listening();

@@ -5,9 +5,10 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{Side, blob, config, framed};
-use switchboard::{CallId, Config, Failure, Payload, Rejected, Status};
+use switchboard::{CallId, CloseReason, Config, Failure, Payload, ProtocolError, Rejected, Status};
 
 fn call(number: u64) -> CallId {
     CallId::new(number).unwrap()
@@ -37,6 +38,29 @@ fn unanswered_requests_are_bounded_by_their_bytes() {
     assert_eq!(side.happened(), ["call 7 asks r"]);
     assert_eq!(side.said(), ["response 1", "failure 9 RESOURCE_EXHAUSTED"]);
     assert_eq!(side.connection().counters().strikes, 0, "it is no offence");
+}
+
+/// A `request` without arguments; its id takes nine bytes.
+fn long_request(id: u64) -> Vec<u8> {
+    framed(&format!("85 07 1b{id:016x} 6172 a0 f6"))
+}
+
+#[test]
+fn a_peer_that_reads_slowly_cannot_pile_up_refusals() {
+    let mut side = Side::open(false, config(|config| config.max_calls = 1));
+    let mut ids = (1 << 32..).map(|half| 2 * half + 1);
+    side.feed(&long_request(ids.next().unwrap()));
+    // As many strikes as a minute bears, and a byte often enough that writing does not stall.
+    for _ in 0..10 {
+        (&mut ids).take(16).for_each(|id| side.feed(&long_request(id)));
+        (0..7).for_each(|_| {
+            side.wait(Duration::from_secs(9));
+            side.write(1);
+        });
+    }
+    let unsent = side.connection().unsent();
+    assert!(unsent < 2000, "{unsent} B of refusals wait");
+    assert_eq!(side.done, Some(CloseReason::Protocol(ProtocolError::TooManyStrikes)));
 }
 
 #[test]

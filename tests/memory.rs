@@ -208,6 +208,7 @@ fn attacks() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+// Threat 7.
 #[test]
 fn no_peer_makes_a_connection_hold_more_than_its_bound() {
     let config = small();

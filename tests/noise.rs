@@ -57,6 +57,7 @@ fn near_frames() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
+    // Threat 11.
     #[test]
     fn no_bytes_do_harm_in_any_stage(
         bytes in proptest::collection::vec(any::<u8>(), 0..200),

@@ -88,6 +88,7 @@ fn chunks_lends_as_many_slices_as_there_is_room_for_and_more_than_was_lent_canno
     assert_eq!((client.connection().unsent(), client.written()), (0, vec![]));
 }
 
+// Threat 7.
 #[test]
 fn a_turn_ends_after_its_frames_or_bytes_and_goes_on_with_the_next() {
     type Limit = fn(&mut Config);
@@ -126,6 +127,7 @@ fn a_side_with_full_buffers_still_reads_and_answers_pings() {
     assert_eq!(client.said(), ["message m", "pong 5"]);
 }
 
+// Threat 7.
 #[test]
 fn nothing_is_read_while_too_many_messages_wait_for_their_listeners() {
     let mut client = Side::open(true, config(|config| config.max_untaken = 100));

@@ -241,6 +241,7 @@ fn hold(client: bool, steps: &[Step], chunking: Chunking, restless: Option<u64>)
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
+    // Threat 3.
     #[test]
     fn any_split_of_the_bytes_gives_the_same_events_and_the_same_bytes(
         client in any::<bool>(),

@@ -1,5 +1,5 @@
-//! Style that is a test does not decay: sizes, heads, import direction, purity, and the paths that
-//! ARCHITECTURE.md names.
+//! Style that is a test does not decay: sizes, heads, import direction, purity, the paths that
+//! ARCHITECTURE.md names, and the tests that docs/threats.md names.
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
@@ -70,7 +70,7 @@ fn no_file_is_too_long() {
 #[test]
 fn every_file_says_at_its_head_what_it_is_for() {
     let mut found = Vec::new();
-    for folder in ["src", "adapters", "cli", "tests", "examples"] {
+    for folder in ["src", "adapters", "cli", "fuzz", "tests", "examples"] {
         for File { path, text } in files_below(folder) {
             if !text.starts_with("//! ") {
                 found.push(format!("{path} does not begin with `//! ` and what it is for"));
@@ -174,4 +174,55 @@ fn every_path_in_architecture_exists() {
         .map(|path| format!("ARCHITECTURE.md names {path}, which is not there"))
         .collect();
     complain(&missing);
+}
+
+/// The tests whose comment says that they show a case of docs/threats.md: number, test, where.
+fn shown_threats() -> Vec<(u32, String, String)> {
+    let mut shown = Vec::new();
+    let folders = ["src", "tests", "adapters", "testkit", "cli"];
+    for File { path, text } in folders.into_iter().flat_map(files_below) {
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (at, line) in lines.iter().enumerate() {
+            let Some(numbers) = line.strip_prefix("// Threat") else { continue };
+            let place = format!("{path}:{}", at + 1);
+            assert_eq!(lines.get(at + 1), Some(&"#[test]"), "{place} stands above no test");
+            let named = lines[at..].iter().find_map(|line| line.strip_prefix("fn "));
+            let test = named.and_then(|named| named.split('(').next()).unwrap();
+            for number in numbers.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()) {
+                shown.push((number.parse().unwrap(), test.to_string(), place.clone()));
+            }
+        }
+    }
+    shown
+}
+
+#[test]
+fn every_threat_has_a_test_that_says_so() {
+    let shown = shown_threats();
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/threats.md")).unwrap();
+    let (mut numbers, mut found) = (Vec::new(), Vec::new());
+    for row in page.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let Some(number) = row.split(' ').next().and_then(|number| number.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        numbers.push(number);
+        let tests: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        if !shown.iter().any(|(other, ..)| *other == number) {
+            found.push(format!("no test has the comment `// Threat {number}.`"));
+        }
+        for test in tests {
+            if !shown.iter().any(|(other, name, _)| *other == number && name == test) {
+                found.push(format!("no test {test} has the comment `// Threat {number}.`"));
+            }
+        }
+    }
+    assert!(numbers.len() > 20, "found only {} rows: is the page read rightly?", numbers.len());
+    assert!(numbers.is_sorted_by(|a, b| a < b), "the numbers ascend: {numbers:?}");
+    for (number, test, place) in shown {
+        if !numbers.contains(&number) {
+            found.push(format!("{place}: {test} shows {number}, which docs/threats.md lacks"));
+        }
+    }
+    complain(&found);
 }

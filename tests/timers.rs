@@ -42,6 +42,7 @@ fn each_timer_is_told_with_its_time_and_reason() {
     assert_eq!(due(&mut ending), Some((1000, Timer::Linger)));
 }
 
+// Threat 78.
 #[test]
 fn after_handle_timeout_the_next_one_is_later_or_none_in_every_stage() {
     for stage in Stage::ALL {
@@ -61,6 +62,7 @@ fn after_handle_timeout_the_next_one_is_later_or_none_in_every_stage() {
     }
 }
 
+// Threat 78.
 #[test]
 fn timers_called_early_or_twice_do_nothing() {
     for stage in Stage::ALL {
@@ -74,6 +76,7 @@ fn timers_called_early_or_twice_do_nothing() {
     }
 }
 
+// Threat 78.
 #[test]
 fn an_idle_connection_survives_a_day_of_sleep() {
     let mut pair = Pair::open();
@@ -87,6 +90,7 @@ fn an_idle_connection_survives_a_day_of_sleep() {
     assert_eq!(pair.client.happened(), ["call 1 ended well"]);
 }
 
+// Threat 78.
 #[test]
 fn a_clock_that_runs_backwards_harms_nobody() {
     let mut client = Side::open(true, Arc::default());
@@ -107,6 +111,7 @@ fn a_clock_that_runs_backwards_harms_nobody() {
     assert_eq!(client.happened(), ["call 1 ended well"]);
 }
 
+// Threat 78.
 #[test]
 fn the_end_of_time_is_borne() {
     let end = Instant::from(core::time::Duration::MAX);
@@ -125,6 +130,7 @@ fn the_end_of_time_is_borne() {
     }
 }
 
+// Threat 78.
 #[test]
 fn any_order_of_times_leaves_calls_that_end_once_and_timers_that_advance() {
     for seed in 0..200 {

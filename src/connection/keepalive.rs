@@ -52,7 +52,10 @@ impl Keepalive {
     }
 
     pub(crate) fn due(&self) -> Option<Instant> {
-        [self.speaks, self.listens].into_iter().flatten().map(|(_, at)| at).min()
+        match (self.speaks, self.listens) {
+            (Some((_, speaks)), Some((_, listens))) => Some(speaks.min(listens)),
+            (one, other) => one.or(other).map(|(_, at)| at),
+        }
     }
 
     /// What is due now; it is due again an interval later.

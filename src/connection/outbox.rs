@@ -15,6 +15,8 @@ use crate::wire::Frame;
 const COPIED: usize = 4096;
 /// A larger buffer is given back as soon as it is empty.
 const KEPT: usize = 64 * 1024;
+/// Of longer queues the rest is given back, likewise.
+const KEPT_FRAMES: usize = 256;
 
 /// A run of bytes to write.
 #[derive(Debug)]
@@ -230,45 +232,68 @@ impl Outbox {
                 *counter -= 1;
             }
         }
-        if self.is_empty() && self.buffer.capacity() > KEPT {
-            self.buffer = BytesMut::new();
+        if self.is_empty() {
+            if self.buffer.capacity() > KEPT {
+                self.buffer = BytesMut::new();
+            }
+            self.parts.shrink_to(KEPT_FRAMES);
+            self.frames.shrink_to(KEPT_FRAMES);
         }
     }
 
-    /// Takes a frame back of which nothing has been written.
+    /// Takes frames back of which nothing has been written. The work is in what was queued behind
+    /// them, as a rule little.
     pub(crate) fn remove(&mut self, position: Position) {
-        let mut at = self.written;
-        let mut parts = VecDeque::with_capacity(self.parts.len() + 2);
-        for part in self.parts.drain(..) {
-            let (start, end) = (at, at + part.len() as u64);
-            at = end;
-            if end <= position.start || start >= position.end {
-                parts.push_back(part);
-                continue;
+        let mut end = self.queued;
+        let mut index = self.parts.len();
+        while index > 0 && end > position.start {
+            index -= 1;
+            let start = end - self.parts[index].len() as u64;
+            if start < position.end {
+                let before = position.start.saturating_sub(start) as usize;
+                let behind = end.saturating_sub(position.end) as usize;
+                self.drop_part(index, before, behind);
             }
-            match part {
-                Part::Shared(bytes) => {
-                    self.dropped += bytes.len() as u64;
-                    parts.push_back(Part::DroppedShared(bytes.len()));
-                }
-                Part::Buffered(_) => {
-                    let before = position.start.saturating_sub(start) as usize;
-                    let behind = end.saturating_sub(position.end) as usize;
-                    let dropped = (end - start) as usize - before - behind;
-                    self.dropped += dropped as u64;
-                    let split = [
-                        Part::Buffered(before),
-                        Part::DroppedBuffered(dropped),
-                        Part::Buffered(behind),
-                    ];
-                    parts.extend(split.into_iter().filter(|part| part.len() > 0));
-                }
-                dropped => parts.push_back(dropped),
-            }
+            end = start;
         }
-        self.parts = parts;
+        self.join_dropped(index);
         self.forget_frames(position);
         self.wrote(0);
+    }
+
+    /// Drops a part, but for so many bytes at either end if it is buffered.
+    fn drop_part(&mut self, index: usize, before: usize, behind: usize) {
+        match &mut self.parts[index] {
+            Part::Shared(bytes) => {
+                let len = bytes.len();
+                self.dropped += len as u64;
+                self.parts[index] = Part::DroppedShared(len);
+            }
+            Part::Buffered(len) => {
+                let dropped = *len - before - behind;
+                self.dropped += dropped as u64;
+                self.parts[index] = Part::DroppedBuffered(dropped);
+                if behind > 0 {
+                    self.parts.insert(index + 1, Part::Buffered(behind));
+                } else {
+                    self.join_dropped(index + 1);
+                }
+                if before > 0 {
+                    self.parts.insert(index, Part::Buffered(before));
+                }
+            }
+            Part::DroppedBuffered(_) | Part::DroppedShared(_) => {}
+        }
+    }
+
+    /// Makes one of this part and the one before it if both are dropped, so that any number of frames
+    /// taken back one behind the other are one part.
+    fn join_dropped(&mut self, index: usize) {
+        let Some(&Part::DroppedBuffered(len)) = self.parts.get(index) else { return };
+        if let Some(Part::DroppedBuffered(before)) = self.parts.get_mut(index.wrapping_sub(1)) {
+            *before += len;
+            self.parts.remove(index);
+        }
     }
 
     /// The frames there are neither written nor counted any more.

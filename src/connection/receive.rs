@@ -5,7 +5,7 @@ use super::calls::Served;
 use super::commands::{MOST_PINGS, is_channel};
 use super::outbox::Counted;
 use super::phase::Phase;
-use super::{Connection, duration};
+use super::{Connection, duration, strikes};
 use crate::error::{CallError, ProtocolError};
 use crate::event::{Event, Received};
 use crate::failure::Failure;
@@ -205,6 +205,11 @@ impl Connection {
     ) -> Result<Then, ProtocolError> {
         if self.is_full() {
             self.note_strike(now)?;
+            // No strike is forgotten while its answer waits: they would pile up at a slow reader's.
+            let most = self.config.max_calls as usize + strikes::MOST;
+            if self.served.len() + self.outbox.answers() >= most {
+                return Err(ProtocolError::TooManyStrikes);
+            }
         }
         self.answer_failure(now, id, status, why);
         Ok(Then::Skip)

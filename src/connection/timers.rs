@@ -17,19 +17,22 @@ impl Connection {
     /// never late.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        let write = self.write_until.map(|until| (until, Timer::Write));
-        let severed = self.severed_until.map(|until| (until, Timer::Linger));
-        let (calls, keepalive) = match self.phase {
-            Phase::Open | Phase::Closing { .. } => (
-                [self.made.earliest(), self.served.earliest()].into_iter().flatten().min(),
-                self.keepalive.due(),
-            ),
-            _ => (None, None),
+        let mut next = self.phase.until();
+        let mut consider = |at: Option<Instant>, timer| {
+            if let Some(at) = at {
+                if next.is_none_or(|(next, _)| at < next) {
+                    next = Some((at, timer));
+                }
+            }
         };
-        let calls = calls.map(|until| (until, Timer::Call));
-        let keepalive = keepalive.map(|until| (until, Timer::Keepalive));
-        let timers = [self.phase.until(), write, severed, calls, keepalive];
-        timers.into_iter().flatten().min_by_key(|(at, _)| *at)
+        consider(self.write_until, Timer::Write);
+        consider(self.severed_until, Timer::Linger);
+        if let Phase::Open | Phase::Closing { .. } = self.phase {
+            consider(self.made.earliest(), Timer::Call);
+            consider(self.served.earliest(), Timer::Call);
+            consider(self.keepalive.due(), Timer::Keepalive);
+        }
+        next
     }
 
     /// Does what is due. Afterwards [`poll_timeout`](Self::poll_timeout) is `None` or later than

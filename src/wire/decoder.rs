@@ -11,10 +11,16 @@ pub(crate) const READ: usize = 16 * 1024;
 /// A larger frame gets so many times the room that its bytes have filled already: few copies while it
 /// grows, and never more memory than a multiple of what came.
 const GROWTH: usize = 16;
+/// Room behind a large frame: a read that fills it to its last byte would leave it open whether more is
+/// there, and the next one would move the whole frame to make room for that.
+const SLACK: usize = 256;
 /// A payload up to this size is copied out: as fast as a slice, and it pins no larger buffer.
 pub(crate) const COPIED: usize = 1024;
 /// A larger buffer is given back as soon as so much of it is left, or less.
 const KEPT: usize = 64 * 1024;
+/// The memory of a taken frame up to this size is used again for the next large one, if nobody holds the
+/// frame any more: to get such memory anew, zeroed, costs several times what it costs to fill it.
+pub(crate) const SPARE: usize = 2 << 20;
 
 /// A receive buffer that knows where frames begin and end.
 ///
@@ -29,13 +35,18 @@ pub struct Decoder {
     start: usize,
     end: usize,
     max_frame: u32,
+    /// The memory of the last large frame, which its receiver may still hold.
+    spare: Bytes,
+    /// A large frame has come since this was asked last.
+    spare_is_used: bool,
 }
 
 impl Decoder {
     /// A decoder that refuses frames longer than `max_frame` bytes, from their first four bytes.
     #[must_use]
     pub fn new(max_frame: u32) -> Self {
-        Self { buffer: BytesMut::new(), start: 0, end: 0, max_frame }
+        let (buffer, spare) = (BytesMut::new(), Bytes::new());
+        Self { buffer, start: 0, end: 0, max_frame, spare, spare_is_used: false }
     }
 
     /// Changes the limit for the frames that have not been looked at yet.
@@ -46,12 +57,12 @@ impl Decoder {
     /// Where to put the next bytes of the stream: never empty, as much as is worth reading at once.
     pub fn space(&mut self) -> &mut [u8] {
         let lacking = self.lacking();
-        let wanted = lacking.min(self.buffered() * GROWTH).max(READ);
+        let growth = (self.buffered() * GROWTH).max(self.spare.len());
+        let wanted = lacking.saturating_add(SLACK).min(growth).max(READ);
         if self.buffer.len() - self.end < lacking.clamp(1, READ / 4) {
             self.make_room(wanted);
         }
-        let end = self.buffer.len().min(self.end + wanted);
-        &mut self.buffer[self.end..end]
+        &mut self.buffer[self.end..]
     }
 
     /// Says how many bytes of [`space`](Self::space) were filled, counted from its front.
@@ -97,10 +108,30 @@ impl Decoder {
             self.settle(held);
             return copied;
         }
-        let mut taken = self.buffer.split_to(end);
-        (self.start, self.end) = (0, self.end - end);
-        self.settle(held);
-        taken.split_off(end - tail).freeze()
+        let behind = self.end - end;
+        if end <= READ || behind > KEPT {
+            let mut taken = self.buffer.split_to(end);
+            (self.start, self.end) = (0, behind);
+            self.settle(held);
+            return taken.split_off(end - tail).freeze();
+        }
+        let whole = core::mem::take(&mut self.buffer).freeze();
+        self.buffer = BytesMut::from(&whole[end..self.end]);
+        (self.start, self.end) = (0, behind);
+        if held <= SPARE {
+            (self.spare, self.spare_is_used) = (whole.clone(), true);
+        }
+        whole.slice(end - tail..end)
+    }
+
+    /// Gives back the memory that is kept for the next large frame: for a stream that has become quiet.
+    pub fn shrink(&mut self) {
+        self.spare = Bytes::new();
+    }
+
+    /// Whether memory is kept for the next large frame, and whether one has come since this was asked.
+    pub(crate) const fn spare(&mut self) -> (bool, bool) {
+        (!self.spare.is_empty(), core::mem::replace(&mut self.spare_is_used, false))
     }
 
     /// How many bytes have come and are not taken: a stream that ends now ends inside a frame unless
@@ -144,13 +175,22 @@ impl Decoder {
         (LENGTH + length).saturating_sub(self.buffered())
     }
 
+    /// Initialised memory of at least so many bytes, and not many more: a small frame that is kept for
+    /// long must not pin the memory of a large one.
+    fn take_spare(&mut self, bytes: usize) -> BytesMut {
+        if !(bytes..=bytes + READ).contains(&self.spare.len()) {
+            return BytesMut::zeroed(bytes);
+        }
+        core::mem::take(&mut self.spare).try_into_mut().unwrap_or_else(|_| BytesMut::zeroed(bytes))
+    }
+
     /// Moves what is buffered to the front, into a larger buffer if need be.
     fn make_room(&mut self, wanted: usize) {
         let buffered = self.buffered();
         if self.buffer.len() >= buffered + wanted {
             self.buffer.copy_within(self.start..self.end, 0);
         } else {
-            let mut buffer = BytesMut::zeroed(buffered + wanted);
+            let mut buffer = self.take_spare(buffered + wanted);
             buffer[..buffered].copy_from_slice(&self.buffer[self.start..self.end]);
             self.buffer = buffer;
         }

@@ -31,7 +31,7 @@ mod settings;
 mod tests;
 
 pub use decoder::Decoder;
-pub(crate) use decoder::{COPIED, READ};
+pub(crate) use decoder::{COPIED, READ, SPARE};
 pub use frame::{Amount, Dropped, Frame, Kind, Magic};
 pub use headers::{HeaderMap, HeaderValue, Headers};
 pub use settings::Settings;

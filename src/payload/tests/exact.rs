@@ -22,6 +22,7 @@ fn floats_of_any_width_are_a_float() {
     assert_eq!(to_payload(&0.1_f64).unwrap().len(), 9);
 }
 
+// Threat 49.
 #[test]
 fn special_floats_come_through() {
     for text in ["f9 7e00", "fa 7fc00000", "fb 7ff8000000000000"] {
@@ -34,6 +35,7 @@ fn special_floats_come_through() {
     assert!(read::<f32>("f9 8000").is_ok_and(|zero| zero == 0.0 && zero.is_sign_negative()));
 }
 
+// Threat 49.
 #[test]
 fn a_double_is_a_single_only_when_exact() {
     for text in ["fb 3fb999999999999a", "fb 7e37e43c8800759c", "fb 0000000000000001"] {

@@ -25,6 +25,7 @@ fn on_stack(size: usize, work: impl FnOnce() + Send + 'static) {
     thread::Builder::new().stack_size(size).spawn(work).unwrap().join().unwrap();
 }
 
+// Threat 44.
 #[test]
 fn any_nesting_is_refused_on_a_small_stack() {
     on_stack(SMALL_STACK, || {
@@ -55,6 +56,7 @@ fn read_deepest<T: serde::de::DeserializeOwned + Send + 'static>(levels: Vec<u8>
     });
 }
 
+// Threat 44.
 #[test]
 fn the_deepest_payload_is_read_on_a_small_stack() {
     let nested = |level: &[u8]| [&level.repeat(64)[..], &[0xf6]].concat();
@@ -94,6 +96,7 @@ fn nothing_within_the_greatest_depth_reaches_the_recursion_limit_of_the_library(
     });
 }
 
+// Threat 46.
 #[test]
 fn a_mebibyte_of_next_to_nothing_is_over_the_limit() {
     for tiny in [&[0xf6][..], &[0x80], &[0xc6, 0xf6]] {
@@ -111,6 +114,7 @@ fn a_mebibyte_of_next_to_nothing_is_over_the_limit() {
     assert_eq!(scan(&bytes, &PayloadLimits::default()), Err(fault));
 }
 
+// Threat 44.
 #[test]
 fn maps_as_keys_of_maps_are_scanned_and_read() {
     let payload = Payload::from_cbor(hex("a1 a1 a0 80 bf 80 a0 ff")).unwrap();
@@ -147,6 +151,7 @@ fn harmless(text: &str) {
     assert!(!text.chars().any(char::is_control), "{text:?}");
 }
 
+// Threat 51.
 #[test]
 fn an_error_neither_repeats_the_payload_nor_rewrites_a_terminal() {
     for c in ['\u{1b}', '\u{7f}', '\n', '\u{202e}', '\u{10ffff}', '\u{e4}', 'x', '"'] {
@@ -175,6 +180,7 @@ fn an_error_neither_repeats_the_payload_nor_rewrites_a_terminal() {
     }
 }
 
+// Threat 51.
 #[test]
 fn no_length_gets_past_the_cut() {
     for c in ['\u{1b}', '\u{80}', '\u{202e}', '\u{feff}', '\u{10ffff}', 'x'] {
@@ -198,6 +204,7 @@ fn errors_of_the_scan_repeat_nothing() {
     assert!(!format!("{error} {error:?}").contains("secret"));
 }
 
+// Threat 51.
 #[test]
 fn a_mebibyte_of_control_characters_is_read_and_refused_like_any_text() {
     let long: String = core::iter::repeat_n('\u{1b}', 1 << 20).collect();

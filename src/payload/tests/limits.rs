@@ -11,6 +11,7 @@ fn scanned(text: &str) -> Result<(), ScanError> {
     scan(&hex(text), &PayloadLimits::default())
 }
 
+// Threats 47, 49.
 #[test]
 fn every_fault_is_told_with_its_place() {
     use ScanError::{
@@ -168,6 +169,7 @@ fn no_limit_goes_beyond_the_greatest_depth() {
     );
 }
 
+// Threat 46.
 #[test]
 fn items_are_counted_one_below_at_and_one_above() {
     // The text, how many items it has, and where the last of them is.

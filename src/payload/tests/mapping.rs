@@ -84,6 +84,7 @@ fn nothing_is_null() {
     assert_eq!(read::<()>("f7"), Ok(()));
 }
 
+// Threat 49.
 #[test]
 fn integers_are_exact_up_to_128_bits() {
     stands_as(0_u8, "00");
@@ -251,6 +252,7 @@ fn untagged_and_flattened_types_are_less_exact() {
     assert!(read::<Untagged>("c1 15").is_err(), "no tag");
 }
 
+// Threat 49.
 #[test]
 fn a_field_given_twice_is_refused() {
     let (path, message) = mismatch::<Struct>("a2 61 61 01 61 61 02");

@@ -20,6 +20,7 @@ fn null_is_the_default() {
     assert!(Payload::from_peer(Vec::new().into()).is_empty());
 }
 
+// Threat 47.
 #[test]
 fn from_cbor_takes_one_item_and_nothing_else() {
     let payload = Payload::from_cbor(hex("83 01 02 03")).unwrap();

@@ -225,6 +225,7 @@ fn every_element_of_another_type_is_refused() {
     }
 }
 
+// Threat 5.
 #[test]
 fn kinds_19_to_23_and_above_65535_are_no_frames() {
     for kind in [19, 20, 21, 22, 23, 65_536, 65_537, u64::from(u32::MAX), 1 << 32, u64::MAX] {

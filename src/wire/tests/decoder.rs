@@ -122,6 +122,7 @@ fn a_frame_comes_out_on_its_last_byte_and_not_before() {
     }
 }
 
+// Threats 1, 2.
 #[test]
 fn a_length_of_0_or_above_the_limit_is_refused_on_its_fourth_byte() {
     for max in [LEAST_MAX_FRAME, 16 << 20] {
@@ -143,6 +144,7 @@ fn a_length_of_0_or_above_the_limit_is_refused_on_its_fourth_byte() {
     }
 }
 
+// Threat 2.
 #[test]
 fn a_frame_of_the_limit_and_one_less_is_taken_whole() {
     for length in [LEAST_MAX_FRAME - 1, LEAST_MAX_FRAME] {
@@ -153,6 +155,7 @@ fn a_frame_of_the_limit_and_one_less_is_taken_whole() {
     }
 }
 
+// Threat 11.
 #[test]
 fn other_protocols_are_refused_by_their_first_four_bytes() {
     let others: [&[u8]; 5] = [
@@ -316,11 +319,32 @@ fn the_decoder_keeps_no_part_of_a_large_buffer_whose_frame_was_taken() {
             push(&mut decoder, &framed(length));
             push(&mut decoder, &framed(16_000)[..behind]);
             let payload = decoder.take_tail(length - 10);
+            decoder.shrink();
             assert!(payload.is_unique(), "{length}, then {behind}");
             push(&mut decoder, &framed(16_000)[behind..]);
             assert_eq!(decoder.peek(), Ok(Some(&framed(16_000)[4..])));
         }
     }
+}
+
+/// The memory of a large frame serves the next one of about its size, if its receiver has dropped it.
+#[test]
+fn a_large_frame_comes_into_the_memory_of_the_one_before() {
+    let second = |held: bool, next: usize| {
+        let mut decoder = Decoder::new(16 << 20);
+        push(&mut decoder, &framed(300_000));
+        let first = decoder.take_tail(300_000);
+        let (memory, kept) = (first.as_ptr(), held.then_some(first));
+        push(&mut decoder, &framed(next));
+        let taken = decoder.take_tail(next);
+        assert_eq!(taken, framed(next)[4..]);
+        drop(kept);
+        taken.as_ptr() == memory
+    };
+    assert!(second(false, 300_000) && second(false, 299_000));
+    assert!(!second(true, 300_000), "its receiver still reads it");
+    assert!(!second(false, 350_000), "too small");
+    assert!(!second(false, 100_000), "a small frame would pin three times its size");
 }
 
 #[test]

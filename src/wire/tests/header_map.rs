@@ -69,6 +69,7 @@ fn keys_are_taken_in_the_order_of_their_bytes_and_in_no_other() {
     });
 }
 
+// Threat 49.
 #[test]
 fn two_keys_out_of_order_or_the_same_twice_are_refused() {
     let ordered: [Value; 12] = [

@@ -146,6 +146,7 @@ fn interfaces_are_read_by_name_in_the_order_of_their_bytes() {
     }
 }
 
+// Threat 14.
 #[test]
 fn unknown_settings_are_ignored_whatever_value_they_have() {
     let long = "x".repeat(300);

@@ -97,6 +97,7 @@ fn tags_are_refused() {
     });
 }
 
+// Threat 49.
 #[test]
 fn negative_numbers_floats_and_other_simple_values_are_refused() {
     refused_everywhere("of another type", |body, item| {
@@ -121,6 +122,7 @@ fn negative_numbers_floats_and_other_simple_values_are_refused() {
     });
 }
 
+// Threat 49.
 #[test]
 fn text_that_is_not_utf_8_is_refused_everywhere() {
     refused_everywhere("not UTF-8", |body, item| {

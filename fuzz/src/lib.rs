@@ -1,0 +1,46 @@
+//! What the fuzz targets do with their bytes, as plain functions: the fuzzer calls them, and plain
+//! `cargo test` replays the corpus through them. Public API of `switchboard` only.
+//!
+//! | target | the bytes are |
+//! | --- | --- |
+//! | `frame` | a stream of frames, split in two ways |
+//! | `connection` | what a peer, an application and time do to one side, in any role and phase |
+//! | `pair_ops` | operations on a client and a server that are joined in memory |
+//! | `payload` | CBOR, or nearly so |
+//!
+//! From the root of the repository, with a nightly compiler and `cargo-fuzz`:
+//!
+//! ```text
+//! cargo +nightly fuzz run connection -- -max_total_time=300 -rss_limit_mb=2048
+//! cargo +nightly fuzz cmin connection         keeps of the corpus what adds anything
+//! cargo run -p switchboard-fuzz --bin connection -- FILE    looks at one input, without the fuzzer
+//! ```
+//!
+//! For `pair_ops` add `-len_control=0 -max_len=600`: lists of some length from the start. A crash becomes
+//! a named test in `tests/`; its input joins the corpus.
+
+mod connection;
+mod frame;
+mod ledger;
+mod pair_ops;
+mod payload;
+mod script;
+mod written;
+
+pub use connection::connection;
+pub use frame::frame;
+pub use pair_ops::pair_ops;
+pub use payload::payload;
+
+/// Runs a target on the files that the command line names: to look at one input.
+///
+/// # Errors
+///
+/// A file that cannot be read.
+pub fn run_files(target: fn(&[u8])) -> std::io::Result<()> {
+    for path in std::env::args_os().skip(1) {
+        println!("{path:?}");
+        target(&std::fs::read(path)?);
+    }
+    Ok(())
+}
