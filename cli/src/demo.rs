@@ -1,4 +1,4 @@
-//! `switchboard demo`: a server and two clients at work, step by step. Meant to be read as an
+//! `switchboard demo`: a server and its clients at work, step by step. Meant to be read as an
 //! example, too: this is all that a program needs, but for what it prints.
 //!
 //! The server and its clients are threads of one program here. As three programs they would be
@@ -6,19 +6,26 @@
 
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use switchboard::{
-    CallError, Failure, PayloadLimits, PeerHello, Restart, Status, Welcome, from_payload,
+    CallError, Failure, Fate, Options, PayloadLimits, PeerHello, Restart, Status, Welcome,
+    from_payload,
 };
 use switchboard_blocking::{Client, Context, Credentials, OpenError, Server};
 
 use crate::output::print_line;
 use crate::problem::{Exit, Problem};
 
+mod stuck;
+
 /// What the server wants to hear before it lets anybody in.
 const TOKEN: &str = "open sesame";
+
+/// No step takes so long, on whatever machine.
+const LONG: Duration = Duration::from_secs(20);
 
 /// What a client says of itself when it connects. Any type of serde's will do.
 #[derive(Serialize, Deserialize)]
@@ -46,19 +53,40 @@ pub(crate) fn run() -> Result<(), Problem> {
 }
 
 /// The server: who may come in, and what it does for those who may.
-fn serve(address: &str, heard: Sender<String>) -> Result<Server, OpenError> {
+fn serve(address: &str, tell: Sender<String>) -> Result<Server, OpenError> {
+    let (heard, brewing) = (tell.clone(), tell);
     Server::builder()
         .authorize(let_in)
         .on("log", move |cx: Context, text: String| {
-            let name = cx.state::<String>().map_or("somebody", |name| name.as_str());
             // Nobody listens any more: then there is nothing to do about it.
-            let _ = heard.send(format!("{name} says {text:?}"));
+            let _ = heard.send(format!("{} says {text:?}", name(&cx)));
         })
         .handle("divide", |_: Context, Division { dividend, divisor }: Division| {
             let by_zero = || Failure::new(Status::INVALID_ARGUMENT, "the divisor is 0");
             dividend.checked_div(divisor).ok_or_else(by_zero)
         })
+        .handle("brew", move |cx: Context, (): ()| brew(&cx, &brewing))
+        .handle("greet", |cx: Context, (): ()| {
+            // The caller waits for this handler, and can be asked all the same.
+            let city: String = cx.peer().request("city", &())?;
+            Ok(format!("hello {} in {city}", name(&cx)))
+        })
         .bind(address)
+}
+
+fn name(cx: &Context) -> &str {
+    cx.state::<String>().map_or("somebody", |name| name.as_str())
+}
+
+/// Takes as long as somebody waits for it.
+fn brew(cx: &Context, tell: &Sender<String>) -> Result<(), Failure> {
+    let _ = tell.send("begins".into());
+    while !cx.is_cancelled() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let _ = tell.send("stops".into());
+    // Nobody gets this any more.
+    Err(Failure::new(Status::CANCELLED, ""))
 }
 
 /// Decides about each client, before it can do anything else.
@@ -78,10 +106,10 @@ fn connect(address: &str, name: &str, token: &str) -> Result<Client, OpenError> 
 
 fn show(path: &Path) -> Result<(), Problem> {
     let address = path.to_str().ok_or_else(|| unexpected("a temporary folder without a name"))?;
-    let (heard, hears) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
 
-    let server = serve(address, heard)?;
-    step("1. Server", &format!("serves at {address}"), &[])?;
+    let server = serve(address, tell)?;
+    step("1. Server", "serves at a socket file that no other user may open", &[])?;
 
     let ada = connect(address, "Ada", TOKEN)?;
     let welcome = ada.welcome();
@@ -95,28 +123,30 @@ fn show(path: &Path) -> Result<(), Problem> {
         ],
     )?;
 
-    message(&ada, &hears)?;
+    message(&ada, &told)?;
     call(&ada)?;
     failing_call(&ada)?;
+    cancelled_call(&ada, &told)?;
+    deadline(&ada, &told)?;
+    call_back(&ada)?;
+    stuck::show(&server, &ada, connect(address, "Bob", TOKEN)?)?;
     refused_client(address)?;
 
     let end = ada.close("that was all");
     step(
-        "7. Graceful close",
+        "11. Graceful close",
         &format!("Ada leaves: {end}"),
         &[("Ada", "goodbye: that was all"), ("server", "goodbye")],
     )?;
 
     server.close(Restart::never());
     let file = if path.exists() { "still there" } else { "gone" };
-    step("8. End", &format!("the server has closed; its socket file is {file}"), &[])
+    step("12. End", &format!("the server has closed; its socket file is {file}"), &[])
 }
 
-fn message(ada: &Client, hears: &Receiver<String>) -> Result<(), Problem> {
+fn message(ada: &Client, told: &Receiver<String>) -> Result<(), Problem> {
     ada.send("log", "hello, world")?;
-    let heard = hears
-        .recv_timeout(Duration::from_secs(5))
-        .map_err(|_| unexpected("the server has not heard the message"))?;
+    let heard = next(told)?;
     step(
         "3. Message",
         &format!("it has no answer; the server heard: {heard}"),
@@ -152,6 +182,64 @@ fn failing_call(ada: &Client) -> Result<(), Problem> {
     )
 }
 
+fn cancelled_call(ada: &Client, told: &Receiver<String>) -> Result<(), Problem> {
+    let call = ada.start::<()>("brew", &())?;
+    let begins = next(told)?;
+    // From another thread, as a rule, while this one waits.
+    call.canceller().cancel();
+    let cancelled = match call.wait() {
+        Err(error @ CallError::Cancelled(Fate::MayHaveRun)) => error,
+        Err(other) => return Err(other.into()),
+        Ok(()) => return Err(unexpected("a cancelled call has an answer")),
+    };
+    let stops = next(told)?;
+    step(
+        "6. Cancelled call",
+        &format!("the handler {begins}, Ada cancels, the handler {stops}; Ada knows: {cancelled}"),
+        &[
+            ("Ada", "request 5 to brew: null"),
+            ("Ada", "cancel 5"),
+            ("server", "failure 5: CANCELLED: cancelled"),
+        ],
+    )
+}
+
+fn deadline(ada: &Client, told: &Receiver<String>) -> Result<(), Problem> {
+    let hasty = ada.with(Options::new().deadline(Duration::from_millis(500)));
+    let late = match hasty.request::<()>("brew", &()) {
+        Err(error @ CallError::Deadline(_)) => error,
+        Err(other) => return Err(other.into()),
+        Ok(()) => return Err(unexpected("what takes for ever has an answer")),
+    };
+    let (begins, stops) = (next(told)?, next(told)?);
+    step(
+        "7. Deadline",
+        &format!("the handler {begins}, 500 ms pass, it {stops} by itself; Ada knows: {late}"),
+        &[
+            ("Ada", "request 7 to brew, 500 ms left: null"),
+            ("both", "(each counts for itself; Ada also says cancel 7)"),
+        ],
+    )
+}
+
+fn call_back(ada: &Client) -> Result<(), Problem> {
+    // Ada serves this channel until the guard is dropped.
+    let _guard = ada
+        .handle("city", |_: Context, (): ()| Ok::<_, Failure>("London"))
+        .map_err(|error| unexpected(&error.to_string()))?;
+    let greeting: String = ada.request("greet", &())?;
+    step(
+        "8. The server calls the client",
+        &format!("to answer Ada, the server asks Ada; she hears {greeting:?}"),
+        &[
+            ("Ada", "request 9 to greet: null"),
+            ("server", "request 2 to city: null"),
+            ("Ada", "response 2: \"London\""),
+            ("server", &format!("response 9: {greeting:?}")),
+        ],
+    )
+}
+
 fn refused_client(address: &str) -> Result<(), Problem> {
     let failure = match connect(address, "Mallory", "let me in") {
         Err(OpenError::Refused { failure, .. }) => failure,
@@ -159,13 +247,18 @@ fn refused_client(address: &str) -> Result<(), Problem> {
         Ok(_) => return Err(unexpected("a client with a wrong token was let in")),
     };
     step(
-        "6. Refused client",
+        "10. Refused client",
         "Mallory has no token that opens anything; Ada notices nothing of it",
         &[
             ("Mallory", "hello: I speak version 1, my name is ..., my token is ..."),
             ("server", &format!("reject: {failure}")),
         ],
     )
+}
+
+/// What a handler or listener tells next.
+fn next<T>(told: &Receiver<T>) -> Result<T, Problem> {
+    told.recv_timeout(LONG).map_err(|_| unexpected("what must happen has not happened"))
 }
 
 /// Prints a step: what happens, and who says what on the wire.

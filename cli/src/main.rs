@@ -1,8 +1,10 @@
 //! The `switchboard` program: the command line, and what each exit code means.
 //!
 //! ```text
-//! main -> demo, serve (-> channels), call, send, ping, inspect
-//! call, send, ping -> session -> switchboard-blocking
+//! main -> demo, serve (-> channels), call, send, ping, status, inspect, completions
+//! call, send -> argument -> json
+//! call, send, ping, status -> session -> switchboard-blocking
+//! session, serve -> token
 //! inspect -> switchboard::wire
 //! output, problem, inspect -> json, diag -> item, text
 //! ```
@@ -13,8 +15,10 @@
 
 #![forbid(unsafe_code)]
 
+mod argument;
 mod call;
 mod channels;
+mod completions;
 mod demo;
 mod diag;
 mod inspect;
@@ -26,8 +30,10 @@ mod problem;
 mod send;
 mod serve;
 mod session;
+mod status;
 mod text;
 mod timeout;
+mod token;
 
 use std::process::ExitCode;
 
@@ -42,11 +48,19 @@ const EXAMPLES: &str = r#"Examples:
   switchboard call ./app.sock sleep '{"ms": 5000}' --timeout 500ms
   switchboard call ./app.sock echo '{"$bytes": "AP8="}' --output diag
   switchboard send ./app.sock log '"started"'
+  echo '{"n": 1}' | switchboard call ./app.sock echo -
   switchboard ping ./app.sock -c 3
+  switchboard status ./app.sock                        who serves, and its connections
   switchboard inspect recorded.bin                     the frames that one side sent
   switchboard inspect - --output json < recorded.bin
 
-Addresses: a path with a '/' in it, or a name in the user's runtime folder.
+Addresses: a path with a '/' in it; a name in the user's runtime folder; @NAME, which has no file
+(Linux); tcp:HOST:PORT on this machine, where `serve` asks for a token; stdio, for a program that
+another one starts and talks to.
+
+--token FILE: `serve` lets in only who shows the text of this file, the others show it. A file,
+because `ps` shows command lines; one that only you can read. Over TCP nothing tells who serves:
+whoever took the port first gets the token.
 
 Values are JSON; none is null. Integers stay integers, up to 128 bits; 21.0 stays a float. Bytes
 are {"$bytes": "<base64>"}; a map with keys that are no text is {"$map": [[key, value], ...]}. An
@@ -73,7 +87,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show a server and two clients at work, step by step
+    /// Show a server and its clients at work, step by step
     Demo,
     /// Serve until SIGINT, SIGTERM or SIGHUP, then close gracefully
     Serve(serve::Args),
@@ -83,8 +97,12 @@ enum Command {
     Send(send::Args),
     /// Measure round trips
     Ping(ping::Args),
+    /// Show who serves there, and what passes over its connections
+    Status(status::Args),
     /// Show the frames of a recorded byte stream
     Inspect(inspect::Args),
+    /// Print what a shell needs to complete this command line
+    Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
@@ -94,7 +112,9 @@ fn main() -> ExitCode {
         Command::Call(args) => call::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Ping(args) => ping::run(&args),
+        Command::Status(args) => status::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Completions(args) => completions::run(&args),
     };
     done.map_or_else(|problem| problem.report(), |()| Exit::Ok).into()
 }

@@ -5,25 +5,22 @@ use std::time::Duration;
 use crate::item::Item;
 use crate::output::Printing;
 use crate::problem::Problem;
-use crate::session::Session;
-use crate::timeout::Patience;
+use crate::session::{Session, Target};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Where the server is met
-    address: String,
+    #[command(flatten)]
+    target: Target,
     /// How many, one after the other; above 1, a last line sums them up
     #[arg(short, long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
     #[command(flatten)]
-    patience: Patience,
-    #[command(flatten)]
     printing: Printing,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Problem> {
-    let session = Session::open(&args.address, args.patience.timeout)?;
+    let session = Session::open(&args.target)?;
     let (mut least, mut most, mut sum) = (Duration::MAX, Duration::ZERO, Duration::ZERO);
     for number in 1..=args.count {
         let time = session.client().ping()?;

@@ -143,7 +143,7 @@ fn remedy(status: Status) -> &'static str {
         Status::NOT_FOUND => "check the name of what was asked for",
         Status::ALREADY_EXISTS => "choose another name, or use what exists",
         Status::PERMISSION_DENIED => "ask as a user who may",
-        Status::UNAUTHENTICATED => "show who you are",
+        Status::UNAUTHENTICATED => "show who you are, as by --token",
         Status::RESOURCE_EXHAUSTED => "ask for less, or try again later",
         Status::FAILED_PRECONDITION => "bring the server into the state that this needs first",
         Status::UNIMPLEMENTED => "check the name of the channel",

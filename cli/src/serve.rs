@@ -11,6 +11,7 @@ use switchboard_blocking::Server;
 use crate::channels;
 use crate::problem::{Exit, Problem, tell};
 use crate::text::plain;
+use crate::token::TokenFile;
 
 const SIGNALS: &str = "\
 SIGINT, SIGTERM and SIGHUP close gracefully, also where they were ignored before, as by nohup: to
@@ -24,6 +25,8 @@ pub(crate) struct Args {
     /// Offer the channels echo, sleep, fail, whoami and panic, and take messages on log
     #[arg(long)]
     demo: bool,
+    #[command(flatten)]
+    token: TokenFile,
 }
 
 /// What a shell reports for a program that SIGINT has ended.
@@ -33,6 +36,16 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
     // Before anybody is told that the server listens, so that a signal always finds its handler.
     let signal = signals()?;
     let mut builder = Server::builder();
+    match args.token.read()? {
+        Some(token) => {
+            builder = builder.authorize(move |hello, who| token.authorize(hello, who));
+        }
+        None if is_tcp(&args.address) => {
+            let what = "over TCP nothing tells who the clients are, so they must show a token";
+            return Err(Problem::new(Exit::Usage, what, "give a file with one: --token FILE"));
+        }
+        None => {}
+    }
     if args.demo {
         builder = channels::add(builder);
     }
@@ -41,7 +54,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
     if !args.demo {
         tell("no channels are served, every call is answered UNIMPLEMENTED: add --demo");
     }
-    let _ = writeln!(io::stderr(), "listening on {}", plain(&args.address));
+    // Of TCP with the port that the system has chosen, where 0 was asked for.
+    let address = server.address().map_or_else(|| args.address.clone(), ToString::to_string);
+    let _ = writeln!(io::stderr(), "listening on {}", plain(&address));
     let closing = server.clone();
     thread::spawn(move || {
         if signal.recv().is_ok() {
@@ -51,6 +66,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
     });
     server.closed();
     Ok(())
+}
+
+fn is_tcp(address: &str) -> bool {
+    address.starts_with("tcp:") && !address.contains('/')
 }
 
 /// Tells the first SIGINT, SIGTERM or SIGHUP; the second one ends the program. A signal that was

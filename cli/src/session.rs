@@ -8,9 +8,22 @@ use switchboard::{Config, Options};
 use switchboard_blocking::Client;
 
 use crate::problem::Problem;
+use crate::timeout::Patience;
+use crate::token::TokenFile;
 
 /// Who has what it wanted waits no longer than this for the server's goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Whom a command talks to, and how long it has for that.
+#[derive(clap::Args)]
+pub(crate) struct Target {
+    /// Where the server is met
+    pub(crate) address: String,
+    #[command(flatten)]
+    patience: Patience,
+    #[command(flatten)]
+    token: TokenFile,
+}
 
 /// A client, and when its command must be done.
 pub(crate) struct Session {
@@ -20,17 +33,21 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects. `timeout` counts from now on and covers the handshake, too.
-    pub(crate) fn open(address: &str, timeout: Option<Duration>) -> Result<Self, Problem> {
+    /// Connects. The time-out counts from now on and covers the handshake, too.
+    pub(crate) fn open(target: &Target) -> Result<Self, Problem> {
+        let token = target.token.read()?;
+        let timeout = target.patience.timeout;
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut config = Config::default();
         if let Some(timeout) = timeout {
             config.handshake_timeout = timeout;
         }
-        let client = Client::builder()
-            .config(config)
-            .connect(address)
-            .map_err(|error| Problem::opening(address, error))?;
+        let mut builder = Client::builder().config(config);
+        if let Some(token) = token {
+            builder = builder.hello(token.text());
+        }
+        let address = &target.address;
+        let client = builder.connect(address).map_err(|error| Problem::opening(address, error))?;
         let farewell = timeout.map_or(FAREWELL, |timeout| timeout.min(FAREWELL));
         Ok(Self { client, until, farewell })
     }

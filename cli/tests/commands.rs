@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Serve, binary, finish, run};
+use common::{Serve, binary, feed, finish, run};
 
 /// One line on stdout, nothing on stderr.
 fn prints(serve: &Serve, channel: &str, rest: &[&str]) -> String {
@@ -33,6 +33,55 @@ fn echo_gives_the_same_json() {
     }
     assert_eq!(prints(&serve, "echo", &[]), "null");
     assert_eq!(prints(&serve, "echo", &["--", "-1.5"]), "-1.5");
+}
+
+#[test]
+fn an_argument_may_come_from_stdin() {
+    let serve = Serve::demo();
+    let address = serve.address();
+    let call = |json: &[u8]| feed(json, &["call", &address, "echo", "-"]);
+    for json in ["1\n", " {\"a\": [21.0]}\n\n", "-5"] {
+        let done = call(json.as_bytes());
+        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{json}");
+        let spaceless: String = json.chars().filter(|c| !c.is_whitespace()).collect();
+        assert_eq!(done.stdout, format!("{spaceless}\n"));
+    }
+    // More than a pipe holds, and than a command line may be.
+    let long = format!("\"{}\"\n", "x".repeat(300_000));
+    assert!(call(long.as_bytes()).stdout == long);
+
+    let done = feed(b"\"from stdin\"", &["send", &address, "log", "-"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    assert_eq!(serve.line(), "log: \"from stdin\"");
+}
+
+#[test]
+fn who_shows_the_token_is_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_string()
+    };
+    // With and without a line's end, as an editor and `printf` leave it.
+    let (token, same) = (file("token", "open sesame\n"), file("same", "open sesame"));
+    let serve = Serve::start(&["--demo", "--token", &token]);
+    let address = serve.address();
+    for token in [&token, &same] {
+        assert_eq!(prints(&serve, "echo", &["1", "--token", token]), "1");
+        for rest in [&["ping"][..], &["send", "log"]] {
+            let command = [&rest[..1], &[&address, "--token", token], &rest[1..]].concat();
+            let done = run(&command);
+            assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{rest:?}");
+        }
+    }
+    for wrong in [&["--token", &file("wrong", "open sesam")][..], &[]] {
+        let done = serve.call("echo", wrong);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(3), ""));
+        let line = "switchboard: the server refused: UNAUTHENTICATED: the server asks for a token, \
+                    and this is not it: show who you are, as by --token\n";
+        assert_eq!(done.stderr, line);
+    }
 }
 
 #[test]

@@ -4,14 +4,16 @@
 
 mod common;
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ciborium::cbor;
 use common::{
-    Done, Fake, GOODBYE, Serve, WELCOME, binary, finish, greet, read_frame, run, write_frame,
+    Done, Fake, GOODBYE, Serve, WELCOME, binary, failure, feed, finish, greet, hang_on, part,
+    read_frame, response, run, write_frame,
 };
 
 /// One line on stderr, nothing on stdout.
@@ -28,22 +30,21 @@ fn reject(status: u8, version: u8) -> Vec<u8> {
     [b"\x86\x02", &[status][..], b"\x66\x1b[2Jno\x81", &[version], b"\xf6\xf6"].concat()
 }
 
-/// Waits until the client has gone.
-fn hang_on(stream: &mut UnixStream) {
-    let _ = stream.read_to_end(&mut Vec::new());
-}
-
-/// Answers the client's goodbye, if it stays for that, and waits until it has gone.
-fn part(stream: &mut UnixStream) {
-    read_frame(stream);
-    let _ = stream.write_all(&[&[0, 0, 0, 5], GOODBYE].concat());
-    hang_on(stream);
-}
-
 #[test]
 fn code_1_the_peer_answered_an_error() {
     let serve = Serve::start(&[]);
     ends(&serve.call("nobody", &[]), 1, "UNIMPLEMENTED: no handler for channel \"nobody\": check");
+    let status = |status| {
+        let answer = move |stream: &mut UnixStream| {
+            greet(stream, WELCOME);
+            read_frame(stream);
+            write_frame(stream, &failure(status));
+            part(stream);
+        };
+        Fake::new(answer).run("status", &[])
+    };
+    ends(&status(12), 1, "runs, but does not tell its status: it is older, or not of this project");
+    ends(&status(7), 1, "PERMISSION_DENIED: no: ask as a user who may");
     // The handler's own lack of time is an answer, and no option of ours helps.
     let serve = Serve::demo();
     let late = serve.call("fail", &[r#"{"status":4,"message":"late"}"#, "--timeout", "20s"]);
@@ -80,6 +81,12 @@ fn code_2_usage() {
         &["ping", "./x.sock", "-c", "0"],
         &["ping", "./x.sock", "-c", "-1"],
         &["serve"],
+        &["status"],
+        &["status", "./x.sock", "extra"],
+        &["status", "./x.sock", "--output", "table"],
+        &["completions"],
+        &["completions", "cmd"],
+        &["call", "./x.sock", "echo", "--token"],
         // Options that would change nothing.
         &["serve", "./x.sock", "--timeout", "1s"],
         &["serve", "./x.sock", "--output", "diag"],
@@ -93,8 +100,38 @@ fn code_2_usage() {
     }
     ends(&run(&["call", "./x.sock", "echo", "hello"]), 2, "is no JSON");
     ends(&run(&["send", "./x.sock", "log", r#"{"$bytes": 1}"#]), 2, "is no text");
-    ends(&run(&["call", "tcp:localhost:1", "echo"]), 2, "TCP");
+    ends(&run(&["call", "tcp:192.0.2.1:1", "echo"]), 2, "this machine only");
     ends(&run(&["serve", "no name"]), 2, "is no name");
+    ends(&run(&["serve", "tcp:127.0.0.1:0"]), 2, "give a file with one: --token FILE");
+    ends(&run(&["ping", "stdio"]), 2, "stdio is for a program that another one starts");
+}
+
+#[test]
+fn code_2_what_comes_on_stdin() {
+    let call = |bytes: &[u8]| feed(bytes, &["call", "./x.sock", "echo", "-"]);
+    ends(&call(b""), 2, "is no JSON");
+    ends(&call(b"1 2"), 2, "is no JSON");
+    ends(&call(b"\"\xff\""), 2, "what came on stdin is no UTF-8");
+    ends(&feed(b"hello", &["send", "./x.sock", "log", "-"]), 2, "is no JSON");
+    ends(&feed(b"1", &["call", "stdio", "echo", "-"]), 2, "stdin cannot be the connection and");
+}
+
+#[test]
+fn code_2_what_is_no_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let token = path.to_str().unwrap();
+    let call = || run(&["call", "./x.sock", "echo", "--token", token]);
+    ends(&call(), 2, &format!("cannot use {token} as a token: No such file"));
+    for (text, reason) in [
+        (&b"\n"[..], "it is empty"),
+        (&[b'x'; 8193], "it is longer than 8192 bytes"),
+        (b"\xff", "valid UTF-8"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        ends(&call(), 2, reason);
+    }
+    ends(&run(&["serve", "./x.sock", "--token", token]), 2, "valid UTF-8");
 }
 
 #[test]
@@ -165,8 +202,8 @@ fn code_3_not_running() {
     let folder = tempfile::tempdir().unwrap();
     let address = folder.path().join("s.sock");
     let address = address.to_str().unwrap();
-    for command in ["call", "send", "ping"] {
-        let rest = if command == "ping" { &[][..] } else { &["x"] };
+    for command in ["call", "send", "ping", "status"] {
+        let rest = if ["ping", "status"].contains(&command) { &[][..] } else { &["x"] };
         let done = run(&[&[command, address], rest].concat());
         ends(&done, 3, &format!("nobody serves {address}: start the server"));
     }
@@ -218,6 +255,11 @@ fn code_4_no_pong_in_time() {
         "allow more time with --timeout",
     );
     ends(
+        &Fake::new(deaf).run("status", &["--timeout", "100ms"]),
+        4,
+        "allow more time with --timeout",
+    );
+    ends(
         &Fake::new(deaf).run("send", &["x", "--timeout", "100ms"]),
         4,
         "allow more time with --timeout",
@@ -228,6 +270,8 @@ fn code_4_no_pong_in_time() {
 fn code_5_versions_do_not_fit() {
     let fake = Fake::new(|stream| greet(stream, &reject(9, 2)));
     ends(&fake.run("call", &["x"]), 5, "versions [2]: update this program");
+    let fake = Fake::new(|stream| greet(stream, &reject(9, 2)));
+    ends(&fake.run("status", &[]), 5, "versions [2]: update this program");
 }
 
 #[test]
@@ -269,6 +313,14 @@ fn code_6_the_peer_breaks_the_protocol() {
         hang_on(stream);
     });
     ends(&fake.run("call", &["x"]), 6, "the answer is unusable");
+    // What answers to `status` is no status.
+    let fake = Fake::new(|stream| {
+        greet(stream, WELCOME);
+        read_frame(stream);
+        write_frame(stream, &response(&cbor!({ "pid" => "none" }).unwrap()));
+        part(stream);
+    });
+    ends(&fake.run("status", &[]), 6, "the answer is unusable");
 }
 
 #[test]
@@ -278,8 +330,19 @@ fn code_6_stdout_is_full() {
     }
     let serve = Serve::demo();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let child = binary(&["call", &serve.address(), "echo"]).stdout(full).spawn().unwrap();
-    ends(&finish(child), 6, "cannot write to stdout");
+    for command in [&["call", &serve.address(), "echo"][..], &["completions", "bash"], &["demo"]] {
+        let full = full.try_clone().unwrap();
+        let child = binary(command).stdout(full).spawn().unwrap();
+        ends(&finish(child), 6, "cannot write to stdout");
+    }
+}
+
+#[test]
+fn code_6_stdin_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = std::fs::File::open(folder.path()).unwrap();
+    let child = binary(&["call", "./x.sock", "echo", "-"]).stdin(folder).spawn().unwrap();
+    ends(&finish(child), 6, "cannot read stdin");
 }
 
 #[test]

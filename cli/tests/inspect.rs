@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 
-use common::{Done, binary, finish, run};
+use common::{Done, binary, feed, finish, run};
 use serde_json::{Value, json};
 
 fn hex(text: &str) -> Vec<u8> {
@@ -20,17 +20,7 @@ fn hex(text: &str) -> Vec<u8> {
 
 /// Runs `inspect` with these bytes on stdin.
 fn inspect(bytes: &[u8], arguments: &[&str]) -> Done {
-    let mut child =
-        binary(&[&["inspect"], arguments].concat()).stdin(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let bytes = bytes.to_vec();
-    let writer = std::thread::spawn(move || {
-        // It need not read to the end.
-        let _ = stdin.write_all(&bytes);
-    });
-    let done = finish(child);
-    writer.join().unwrap();
-    done
+    feed(bytes, &[&["inspect"], arguments].concat())
 }
 
 /// Each frame of a file of vectors: its notation and its bytes.

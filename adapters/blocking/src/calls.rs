@@ -72,7 +72,7 @@ impl Link {
 
     /// Waits for the end of a call.
     pub(crate) fn answer(self: &Arc<Self>, waiter: usize) -> Result<Payload, CallError> {
-        match self.wait_for(Some(waiter), None, |state, _| state.settled(waiter)) {
+        match self.wait_for(Some(waiter), None, |state| state.settled(waiter)) {
             Outcome::Answer(answer) => answer,
             Outcome::Closed(reason) => Err(CallError::Disconnected(reason, Fate::MayHaveRun)),
             Outcome::Pong(_) => unreachable!("the core answers a call as a call"),
@@ -115,13 +115,13 @@ impl Link {
             // The core counts pings with 32 bits; so many waiters there never are.
             state.waiter(|connection, waiter| connection.ping(now, waiter as u32))
         })?;
-        self.wait_for(Some(waiter), until, |state, now| match state.settled(waiter) {
+        self.wait_for(Some(waiter), until, |state| match state.settled(waiter) {
             Some(Outcome::Pong(round_trip)) => Some(Ok(round_trip)),
             Some(Outcome::Closed(reason)) => {
                 Some(Err(CallError::Disconnected(reason, Fate::MayHaveRun)))
             }
             Some(Outcome::Answer(_)) => unreachable!("the core answers a ping as a ping"),
-            None if until.is_some_and(|until| until <= now) => {
+            None if until.is_some_and(|until| until <= self.now()) => {
                 state.abandon(waiter);
                 Some(Err(CallError::Deadline(Fate::MayHaveRun)))
             }
@@ -155,7 +155,7 @@ impl Link {
         self.wait_for(
             None,
             None,
-            |state, _| if state.done { state.closed.get().cloned() } else { None },
+            |state| if state.done { state.closed.get().cloned() } else { None },
         )
     }
 
@@ -177,7 +177,8 @@ impl Link {
                 result => return result.map_err(|rejected| state.call_error(rejected)),
             }
         };
-        self.wait_for(None, until, |state, now| {
+        self.wait_for(None, until, |state| {
+            let now = self.now();
             if until.is_some_and(|until| until <= now) {
                 return Some(Err(CallError::Deadline(Fate::NeverSent)));
             }

@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// Calls `channel` and waits for the answer, at most until the deadline (30 s by default). A
-    /// [`Payload`] goes and comes as it is; anything else through serde.
+    /// [`Payload`](switchboard::Payload) goes and comes as it is; anything else through serde.
     ///
     /// # Errors
     ///
@@ -193,8 +193,8 @@ impl Client {
     }
 
     /// Closes the connection gracefully: open calls of other threads go on for a while, new ones are
-    /// refused. Waits until it has ended, which limits of [`Config`] bound, and says how. Closing
-    /// twice does nothing more.
+    /// refused. Waits until it has ended, which limits of [`Config`](switchboard::Config) bound, and says
+    /// how. Closing twice does nothing more.
     pub fn close(&self, message: &str) -> CloseReason {
         self.shared.link.close(message, None);
         self.shared.link.drive_to_the_end()

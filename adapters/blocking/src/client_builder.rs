@@ -196,8 +196,14 @@ impl ClientBuilder {
         let link = Link::new(stream, Arc::default(), Pump::new(connection), dispatch)?;
         let welcome = shake_hands(&link)?;
         let closed = Arc::clone(&link.lock().closed);
-        let id = welcome.connection;
-        serving.introduce(PeerFacts { id, credentials: server, hello: None, state: None, closed });
+        serving.introduce(PeerFacts {
+            link: Arc::downgrade(&link),
+            id: welcome.connection,
+            credentials: server,
+            hello: None,
+            state: None,
+            closed,
+        });
         if self.serves {
             link.read_in_background();
         }

@@ -1,5 +1,4 @@
-//! `Context`: what a handler or listener knows of its call. Called by handlers; knows the link and the
-//! peer.
+//! `Context`: what a handler or listener knows of its call. Called by handlers; knows the peer.
 
 use std::any::Any;
 use std::fmt;
@@ -8,13 +7,11 @@ use std::time::Duration;
 
 use switchboard::{CallId, Headers, Instant};
 
-use crate::link::Link;
 use crate::peer::Peer;
 
 /// What a handler or listener knows beside its arguments.
 pub struct Context {
     pub(crate) peer: Peer,
-    pub(crate) link: Arc<Link>,
     pub(crate) channel: Arc<str>,
     pub(crate) headers: Headers,
     /// The call, and when its caller stops waiting; a message has none.
@@ -52,7 +49,7 @@ impl Context {
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         let (_, deadline) = self.call?;
-        Some(deadline? - self.link.now())
+        Some(deadline? - self.peer.link().ok()?.now())
     }
 
     /// Whether nobody waits for the answer any more: the caller has cancelled, its deadline has passed,
@@ -60,9 +57,10 @@ impl Context {
     /// returns then, nobody gets it.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        let mut state = self.link.lock();
+        let Ok(link) = self.peer.link() else { return true };
+        let mut state = link.lock();
         if self.inline {
-            self.link.glance(&mut state);
+            link.glance(&mut state);
         }
         let stopped = self.call.is_some_and(|(call, _)| state.stopped.contains(&call));
         stopped || state.closed.get().is_some()

@@ -64,11 +64,14 @@ pub use client_builder::ClientBuilder;
 pub use context::Context;
 pub use guard::Guard;
 pub use peer::Peer;
-pub use server::Server;
+pub use server::{Outcomes, Server};
 pub use server_builder::ServerBuilder;
 pub use switchboard_endpoint::{Credentials, OpenError, Stream};
 
-/// The README's example must compile and run.
+/// The README's example must compile and run, and those of the guides.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../../../docs/first-program.md")]
+#[doc = include_str!("../../../docs/errors.md")]
+#[doc = include_str!("../../../docs/limits.md")]
 struct Readme;

@@ -17,7 +17,7 @@ use crate::timer::{Due, Timer};
 use crate::wait::{Ready, Wake, hang_up, wait};
 
 /// Slices of one vectored write: the frames of a turn are in one or two, each large payload adds one.
-const SLICES: usize = 32;
+const SLICES: usize = 16;
 /// Reads in a row, so that a fast writer does not keep the others from being served.
 const READS: usize = 16;
 
@@ -34,7 +34,7 @@ pub(crate) trait Dispatch: fmt::Debug + Send + Sync {
     fn event(self: Arc<Self>, link: &Arc<Link>, event: Event);
 
     /// Goes on with what was put off until the peer reads.
-    fn take_up(self: Arc<Self>);
+    fn take_up(self: Arc<Self>, link: &Arc<Link>);
 }
 
 #[derive(Debug)]
@@ -95,6 +95,7 @@ impl Link {
     /// Drives the pump as far as it goes without waiting: takes events, writes what can be written.
     pub(crate) fn turn(&self, state: &mut State) -> Turn {
         let now = self.now();
+        state.turned = now;
         loop {
             match state.pump.next(now) {
                 Next::Event(event) => state.take(event),
@@ -179,7 +180,7 @@ impl Link {
         if state.puts_off && !state.is_choked() {
             state.puts_off = false;
             drop(state);
-            Arc::clone(&self.dispatch).take_up();
+            Arc::clone(&self.dispatch).take_up(self);
             state = self.lock();
         }
         while let Some(event) = state.next_event() {

@@ -44,12 +44,12 @@ use crate::link::Link;
 #[derive(Clone)]
 pub struct Peer {
     facts: Arc<PeerFacts>,
-    link: Weak<Link>,
     options: Options,
 }
 
 /// What does not change.
 pub(crate) struct PeerFacts {
+    pub(crate) link: Weak<Link>,
     pub(crate) id: ConnectionId,
     pub(crate) credentials: Option<Credentials>,
     pub(crate) hello: Option<PeerHello>,
@@ -67,9 +67,8 @@ impl Drop for PeerFacts {
 }
 
 impl Peer {
-    pub(crate) fn new(facts: &Arc<PeerFacts>, link: &Arc<Link>) -> Self {
-        let (facts, link) = (Arc::clone(facts), Arc::downgrade(link));
-        Self { facts, link, options: Options::default() }
+    pub(crate) fn new(facts: &Arc<PeerFacts>) -> Self {
+        Self { facts: Arc::clone(facts), options: Options::default() }
     }
 
     /// The connection's number, given by its server and unique for the life of that process.
@@ -99,7 +98,7 @@ impl Peer {
     /// The same peer, with options for what is called and sent through this handle.
     #[must_use]
     pub fn with(&self, options: Options) -> Self {
-        Self { options, ..self.clone() }
+        Self { facts: Arc::clone(&self.facts), options }
     }
 
     /// Calls a channel of the peer's and waits for the answer, from any thread: also from a handler of
@@ -154,14 +153,14 @@ impl Peer {
     /// Begins to close this connection gracefully, and returns at once: open calls go on for a while,
     /// new ones are refused.
     pub fn close(&self, message: &str) {
-        if let Some(link) = self.link.upgrade() {
+        if let Some(link) = self.facts.link.upgrade() {
             link.close(message, None);
         }
     }
 
     /// Ends this connection at once, without a word to the peer.
     pub fn abort(&self, message: &str) {
-        if let Some(link) = self.link.upgrade() {
+        if let Some(link) = self.facts.link.upgrade() {
             link.abort(message);
         }
     }
@@ -170,14 +169,14 @@ impl Peer {
     /// sends block once the socket is full, and which gives up after its `write_stall` (10 s by
     /// default). A close still goes through.
     pub fn pause(&self) {
-        if let Some(link) = self.link.upgrade() {
+        if let Some(link) = self.facts.link.upgrade() {
             link.pause(true);
         }
     }
 
     /// Reads on after [`pause`](Self::pause).
     pub fn resume(&self) {
-        if let Some(link) = self.link.upgrade() {
+        if let Some(link) = self.facts.link.upgrade() {
             link.pause(false);
         }
     }
@@ -185,7 +184,7 @@ impl Peer {
     /// What has passed over the connection, and what is open on it; `None` if it has ended.
     #[must_use]
     pub fn counters(&self) -> Option<Counters> {
-        Some(self.link.upgrade()?.lock().pump.connection().counters())
+        Some(self.facts.link.upgrade()?.lock().pump.connection().counters())
     }
 
     /// Why the connection ended, once it has.
@@ -195,7 +194,7 @@ impl Peer {
     }
 
     pub(crate) fn link(&self) -> Result<Arc<Link>, CallError> {
-        self.link.upgrade().ok_or_else(|| {
+        self.facts.link.upgrade().ok_or_else(|| {
             let reason = self.closed().unwrap_or(CloseReason::Lost);
             CallError::Disconnected(reason, Fate::NeverSent)
         })

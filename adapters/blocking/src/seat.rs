@@ -27,11 +27,11 @@ impl Link {
         self: &Arc<Self>,
         waiter: Option<usize>,
         until: Option<Instant>,
-        mut ready: impl FnMut(&mut State, Instant) -> Option<T>,
+        mut ready: impl FnMut(&mut State) -> Option<T>,
     ) -> T {
         let mut state = self.lock();
         loop {
-            if let Some(value) = ready(&mut state, self.now()) {
+            if let Some(value) = ready(&mut state) {
                 self.leave(&mut state);
                 return value;
             }
@@ -59,7 +59,7 @@ impl Link {
             }
             self.nudge(&mut state);
             self.arm(&mut state, until);
-            if let Some(value) = ready(&mut state, self.now()) {
+            if let Some(value) = ready(&mut state) {
                 return value;
             }
             state = self.park(state, waiter);
@@ -71,11 +71,11 @@ impl Link {
         self: &'a Arc<Self>,
         mut state: Guard<'a>,
         until: Option<Instant>,
-        ready: &mut impl FnMut(&mut State, Instant) -> Option<T>,
+        ready: &mut impl FnMut(&mut State) -> Option<T>,
     ) -> (Guard<'a>, T) {
         loop {
             let turn = self.turn(&mut state);
-            if let Some(value) = ready(&mut state, self.now()) {
+            if let Some(value) = ready(&mut state) {
                 return (state, value);
             }
             let came;
@@ -124,7 +124,7 @@ impl Link {
         let link = Arc::clone(self);
         let thread = thread::Builder::new().name("switchboard-writer".into());
         let spawned = thread.spawn(move || {
-            link.wait_for(None, None, |state, _| {
+            link.wait_for(None, None, |state| {
                 let unsent = state.pump.connection().unsent() > 0;
                 let left = unsent || (!state.inbox.is_empty() && !state.is_choked());
                 let over = state.done || !left;
@@ -174,7 +174,7 @@ impl Link {
                 continue;
             }
             state.seat = Some(Seat::new(Kind::Reader, None));
-            (state, ()) = self.lead(state, None, &mut |state: &mut State, _| {
+            (state, ()) = self.lead(state, None, &mut |state: &mut State| {
                 let wanted = state.seat.as_ref().is_some_and(|seat| seat.kind == Kind::Wanted);
                 (wanted || state.done).then_some(())
             });

@@ -37,6 +37,9 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// What became of what was sent to each peer, in the order in which they came.
+pub type Outcomes<R> = Vec<(Peer, Result<R, CallError>)>;
+
 /// A server. A clone is the same one. Dropping the last clone ends it at once; to let open calls end
 /// and clients know, [`close`](Self::close) it.
 ///
@@ -194,7 +197,7 @@ impl Server {
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         let served = self.0.shared.served();
-        served.iter().filter_map(|served| served.serving.peer(&served.link)).collect()
+        served.iter().filter_map(|served| served.serving.peer()).collect()
     }
 
     /// Sends a one-way message to every peer, encoded once, and says what became of each. It waits for
@@ -209,7 +212,7 @@ impl Server {
         channel: &str,
         message: &(impl ToPayload + ?Sized),
         options: &Options,
-    ) -> Result<Vec<(Peer, Result<(), CallError>)>, EncodeError> {
+    ) -> Result<Outcomes<()>, EncodeError> {
         let payload = message.to_payload()?;
         let sent = self.peers().into_iter().map(|peer| {
             let sent = peer.link().and_then(|link| link.send_now(channel, &payload, options));
@@ -230,7 +233,7 @@ impl Server {
         channel: &str,
         args: &(impl ToPayload + ?Sized),
         options: &Options,
-    ) -> Result<Vec<(Peer, Result<R, CallError>)>, EncodeError> {
+    ) -> Result<Outcomes<R>, EncodeError> {
         let payload = args.to_payload()?;
         let started: Vec<(Peer, Result<Call<R>, CallError>)> = self
             .peers()

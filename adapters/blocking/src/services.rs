@@ -16,7 +16,8 @@ use switchboard_endpoint::{Credentials, default_authorize};
 
 use crate::context::Context;
 
-type Answer = Result<Payload, Failure>;
+/// What a handler answers.
+pub(crate) type Answer = Result<Payload, Failure>;
 type Run<T> = dyn Fn(Context, Payload, &PayloadLimits) -> Result<T, Failure> + Send + Sync;
 type Authorize = dyn Fn(&PeerHello, Option<&Credentials>) -> Result<Welcome, Failure> + Send + Sync;
 

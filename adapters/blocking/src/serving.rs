@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use switchboard::service::no_handler;
 use switchboard::{
-    CallId, ConnectionId, Event, Failure, Instant, Payload, PayloadLimits, PeerHello, Received,
-    Rejected, Status, Welcome,
+    CallId, ConnectionId, Event, Failure, Payload, PayloadLimits, PeerHello, Received, Rejected,
+    Status, Welcome,
 };
 use switchboard_endpoint::Credentials;
 
@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::link::{Dispatch, Link, Turn};
 use crate::peer::{Peer, PeerFacts};
 use crate::pool::Pool;
-use crate::services::{Handler, Services};
+use crate::services::{Answer, Handler, Services};
 
 /// What one connection serves.
 pub(crate) struct Serving {
@@ -71,8 +71,8 @@ impl Serving {
     }
 
     /// Who is at the other end, once the handshake is complete.
-    pub(crate) fn peer(&self, link: &Arc<Link>) -> Option<Peer> {
-        Some(Peer::new(self.peer.get()?, link))
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        self.peer.get().map(Peer::new)
     }
 
     /// Serves a client until the connection has ended: the whole life of its thread. `accepted` is
@@ -84,30 +84,33 @@ impl Serving {
         credentials: Option<Credentials>,
         accepted: impl Fn(),
     ) {
-        let mut turned = link.now();
         let mut state = link.lock();
         state.take_seat();
         loop {
             if let Some(event) = state.next_event() {
                 drop(state);
-                match event {
+                let answer = match event {
                     Event::Hello(hello) => {
                         if self.welcome(link, id, credentials, *hello) {
                             accepted();
                         }
+                        None
                     }
                     event => self.handle(link, event, true),
-                }
+                };
+                let now = link.now();
                 state = link.lock();
-                if link.now() - turned < BATCH {
+                if let Some((call, answer)) = answer {
+                    state.respond(now, call, answer);
+                }
+                if now - state.turned < BATCH {
                     continue;
                 }
             }
             let turn = link.turn(&mut state);
-            turned = link.now();
             if state.puts_off && !state.is_choked() {
                 state.puts_off = false;
-                self.go_on();
+                self.go_on(link);
             }
             if !state.inbox.is_empty() && !state.is_choked() {
                 continue;
@@ -137,8 +140,9 @@ impl Serving {
         let failure = match verdict {
             Ok(welcome) => match connection.accept(now, &welcome) {
                 Ok(()) => {
-                    let hello = Some(hello);
-                    self.introduce(PeerFacts { id, credentials, hello, state: kept, closed });
+                    let (link, hello) = (Arc::downgrade(link), Some(hello));
+                    let state = kept;
+                    self.introduce(PeerFacts { link, id, credentials, hello, state, closed });
                     return true;
                 }
                 Err(Rejected::TooLarge) => {
@@ -154,91 +158,77 @@ impl Serving {
         false
     }
 
-    /// Deals with what came. `inline`: the calling thread is the connection's own and runs short
-    /// handlers itself.
-    fn handle(self: &Arc<Self>, link: &Arc<Link>, event: Event, inline: bool) {
-        match event {
-            Event::Message(message) => self.message(link, message),
-            Event::Request { call, deadline, request } => {
-                self.request(link, call, deadline, request, inline);
-            }
-            // Of the rest the link has taken note.
-            _ => {}
-        }
-    }
-
-    fn request(
+    /// Deals with what came; gives what is to be answered at once. `inline`: the calling thread is the
+    /// connection's own and runs short handlers itself.
+    fn handle(
         self: &Arc<Self>,
         link: &Arc<Link>,
-        call: CallId,
-        deadline: Option<Instant>,
-        request: Received,
+        event: Event,
         inline: bool,
-    ) {
-        let (Some(handler), Some(peer)) =
-            (self.services.handler(request.channel()), self.peer(link))
+    ) -> Option<(CallId, Answer)> {
+        let (call, deadline, request) = match event {
+            Event::Message(message) => {
+                self.message(link, message);
+                return None;
+            }
+            Event::Request { call, deadline, request } => (call, deadline, request),
+            // Of the rest the link has taken note.
+            _ => return None,
+        };
+        let (Some(handler), Some(peer)) = (self.services.handler(request.channel()), self.peer())
         else {
-            let answer = Err(no_handler(request.channel()));
-            return link.lock().respond(link.now(), call, answer);
+            return Some((call, Err(no_handler(request.channel()))));
         };
         let inline = inline && handler.inline;
         let context = Context {
             peer,
-            link: Arc::clone(link),
             channel: Arc::clone(&handler.channel),
             headers: request.headers(),
             call: Some((call, deadline)),
             inline,
         };
-        let work = Work { handler, context, call, args: request.into_payload() };
-        if inline { self.work(work) } else { self.work_later(work) }
-    }
-
-    fn work_later(self: &Arc<Self>, work: Work) {
-        let this = Arc::clone(self);
-        let job = move || {
-            if let Some(work) = this.put_off(work) {
-                let link = Arc::clone(&work.context.link);
-                this.work(work);
-                link.nudge(&mut link.lock());
-            }
-        };
-        self.pool.run(self.turn, Box::new(job));
-    }
-
-    /// Keeps the work for later while the peer does not read the answers that it has: so the answers of
-    /// a connection take no more memory than those that are being made now.
-    fn put_off(&self, work: Work) -> Option<Work> {
-        let link = Arc::clone(&work.context.link);
-        let mut state = link.lock();
-        if !state.is_choked() {
-            return Some(work);
+        let args = request.into_payload();
+        if inline {
+            return Some((call, handler.call(context, args, &self.limits)));
         }
-        state.puts_off = true;
-        lock(&self.later).push(work);
+        self.work_later(link, Work { handler, context, call, args });
         None
     }
 
-    /// Goes on with what was put off.
-    fn go_on(self: &Arc<Self>) {
-        let later = core::mem::take(&mut *lock(&self.later));
-        for work in later {
-            self.work_later(work);
-        }
+    fn work_later(self: &Arc<Self>, link: &Arc<Link>, work: Work) {
+        let (this, link) = (Arc::clone(self), Arc::clone(link));
+        self.pool.run(self.turn, Box::new(move || this.work(&link, work)));
     }
 
-    /// Runs the handler, unless its caller has stopped waiting, and answers.
-    fn work(&self, work: Work) {
-        let Work { handler, context, call, args } = work;
-        let link = Arc::clone(&context.link);
-        let stopped = link.lock().stopped.contains(&call);
-        let answer = if stopped {
-            // The core answers why, whatever is said here.
-            Ok(Payload::null())
-        } else {
-            handler.call(context, args, &self.limits)
+    /// A job of the pool: runs the handler and answers, unless its caller has stopped waiting or the
+    /// peer does not read.
+    fn work(&self, link: &Arc<Link>, work: Work) {
+        let call = work.call;
+        let answer = {
+            let mut state = link.lock();
+            if state.stopped.contains(&call) {
+                // The core answers why, whatever is said here.
+                Ok(Payload::null())
+            } else if state.is_choked() {
+                // So the answers of a connection take no more memory than those that are being made.
+                state.puts_off = true;
+                return lock(&self.later).push(work);
+            } else {
+                drop(state);
+                work.handler.call(work.context, work.args, &self.limits)
+            }
         };
-        link.lock().respond(link.now(), call, answer);
+        let mut state = link.lock();
+        state.respond(link.now(), call, answer);
+        link.nudge(&mut state);
+    }
+
+    /// Goes on with what was put off.
+    fn go_on(self: &Arc<Self>, link: &Arc<Link>) {
+        let later = core::mem::take(&mut *lock(&self.later));
+        for work in later {
+            self.work_later(link, work);
+        }
     }
 
     fn message(self: &Arc<Self>, link: &Arc<Link>, message: Received) {
@@ -277,7 +267,7 @@ impl Serving {
     }
 
     fn listen(&self, link: &Arc<Link>, message: Received) {
-        let Some(peer) = self.peer(link) else { return };
+        let Some(peer) = self.peer() else { return };
         let channel: Arc<str> = message.channel().into();
         let headers = message.headers();
         let listeners = self.services.listeners(&channel);
@@ -291,7 +281,6 @@ impl Serving {
             }
             let context = Context {
                 peer: peer.clone(),
-                link: Arc::clone(link),
                 channel: Arc::clone(&channel),
                 headers: headers.clone(),
                 call: None,
@@ -304,11 +293,13 @@ impl Serving {
 
 impl Dispatch for Serving {
     fn event(self: Arc<Self>, link: &Arc<Link>, event: Event) {
-        self.handle(link, event, false);
+        if let Some((call, answer)) = self.handle(link, event, false) {
+            link.lock().respond(link.now(), call, answer);
+        }
     }
 
-    fn take_up(self: Arc<Self>) {
-        self.go_on();
+    fn take_up(self: Arc<Self>, link: &Arc<Link>) {
+        self.go_on(link);
     }
 }
 

@@ -18,6 +18,8 @@ use crate::timer::Due;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) pump: Pump,
+    /// When the pump was driven last.
+    pub(crate) turned: Instant,
     /// What happened that is no answer: for whoever holds the seat.
     pub(crate) inbox: VecDeque<Event>,
     /// Calls of the peer whose caller no longer waits, until they are answered.
@@ -117,6 +119,7 @@ impl State {
     pub(crate) fn new(pump: Pump) -> Self {
         Self {
             pump,
+            turned: Instant::ZERO,
             inbox: VecDeque::new(),
             stopped: BTreeSet::new(),
             answers: VecDeque::new(),
@@ -247,9 +250,18 @@ impl State {
         !self.answers.is_empty()
     }
 
-    /// What the holder of the seat is to deal with next.
+    /// What the holder of the seat is to deal with next. Calls that nobody waits for any more are
+    /// answered in passing: the core tells why, whatever is said here.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
-        if self.is_choked() { None } else { self.inbox.pop_front() }
+        while !self.is_choked() {
+            match self.inbox.pop_front()? {
+                Event::Request { call, .. } if self.stopped.contains(&call) => {
+                    self.respond(self.turned, call, Ok(Payload::null()));
+                }
+                event => return Some(event),
+            }
+        }
+        None
     }
 
     /// The connection has ended: so has whatever is still waited for.

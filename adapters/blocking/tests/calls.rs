@@ -134,6 +134,7 @@ fn a_question_mark_in_a_handler_becomes_a_failure() {
     }
 }
 
+// Threat 73.
 #[test]
 fn a_panic_costs_its_own_call_only() {
     let home = both(|_, _| -> Result<(), Failure> { silent_panic() });

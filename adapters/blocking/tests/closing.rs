@@ -44,6 +44,7 @@ fn closed(message: &str) -> CloseReason {
     CloseReason::Closed { message: message.into() }
 }
 
+// Threat 66.
 #[test]
 fn a_client_closes_gracefully_and_once() {
     let (builder, ended) = ends(Server::builder());
@@ -89,6 +90,7 @@ fn is_refused(error: &CallError) -> bool {
     }
 }
 
+// Threat 66.
 #[test]
 fn open_calls_end_during_a_close() {
     for channel in ["pool", "inline"] {
@@ -153,6 +155,7 @@ fn a_waiting_client_learns_why_its_server_closes() {
     });
 }
 
+// Threat 66.
 #[test]
 fn a_server_closes_though_its_peers_and_handlers_are_stuck() {
     let gate = Arc::new(Gate::default());
@@ -233,6 +236,48 @@ fn the_last_server_to_be_dropped_ends_all_at_once() {
     // The acceptor has its time to go.
     while Path::new(&place.address()).exists() {
         thread::yield_now();
+    }
+}
+
+#[test]
+fn a_handler_may_drop_the_last_handle_of_its_server() {
+    for inline in [false, true] {
+        let _watchdog = common::watchdog();
+        let own: Arc<std::sync::Mutex<Option<Server>>> = Arc::default();
+        let (held, (tell, gone)) = (Arc::clone(&own), Tell::new());
+        let leave = move |_: switchboard_blocking::Context, ()| {
+            let _tell = &tell;
+            let server = std::mem::take(&mut *held.lock().unwrap());
+            drop(server);
+            Ok(())
+        };
+        let builder = Server::builder();
+        let server = if inline {
+            builder.handle_inline("leave", leave)
+        } else {
+            builder.handle("leave", leave)
+        };
+        let place = common::Place::new();
+        *own.lock().unwrap() = Some(server.bind(&place.address()).unwrap());
+        let client = Client::connect(&place.address()).unwrap();
+        let lost = CallError::Disconnected(CloseReason::Lost, Fate::MayHaveRun);
+        assert_eq!(client.request::<()>("leave", &()), Err(lost));
+        gone.recv().unwrap();
+    }
+}
+
+#[test]
+fn whoever_is_attached_to_a_server_that_has_closed_is_not_served() {
+    let _watchdog = common::watchdog();
+    let server = Server::builder().handle("works", |_, ()| Ok(true)).start().unwrap();
+    server.close(Restart::never());
+    for _ in 0..10 {
+        let (one, other) = switchboard_blocking::Stream::pair().unwrap();
+        server.attach(one).unwrap();
+        let refused = Client::builder().attach(other).unwrap_err();
+        assert!(refused.to_string().contains("closing"), "{refused}");
+        common::wait_until(|| server.peers().is_empty());
+        server.closed();
     }
 }
 

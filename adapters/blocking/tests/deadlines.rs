@@ -164,6 +164,7 @@ fn a_call_that_finds_no_room_in_time_was_never_sent() {
     assert!(!error.may_have_run());
 }
 
+// Threat 31.
 #[test]
 fn a_send_to_a_peer_that_does_not_read_ends_at_its_deadline() {
     let (_watchdog, place) = (watchdog(), Place::new());

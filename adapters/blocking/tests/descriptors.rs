@@ -11,6 +11,7 @@ use common::Home;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use switchboard_blocking::{Client, Server};
 
+// Threat 65.
 #[test]
 fn a_server_that_ran_out_of_descriptors_serves_again() {
     let home = Home::of(Server::builder().handle("works", |_, ()| Ok(true)));

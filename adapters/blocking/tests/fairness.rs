@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 
@@ -65,6 +66,53 @@ fn a_flood_of_calls_delays_another_connection_by_one_call_a_turn() {
     let order: Vec<_> = ran.iter().take(1003).collect();
     let last = order.iter().rposition(|id| *id != order[0]).unwrap();
     assert!(last <= 7, "the other connection's third call ran as number {last}");
+}
+
+#[test]
+fn a_flood_of_messages_delays_another_connection_by_one_message_a_turn() {
+    let gate = Arc::new(Gate::default());
+    let (sender, ran) = channel();
+    let called = sender.clone();
+    let home = Home::of({
+        let gate = Arc::clone(&gate);
+        let builder = Server::builder().threads(1).on("n", move |_, n: u8| {
+            gate.pass();
+            sender.send(n).unwrap();
+        });
+        builder.handle("call", move |_, ()| Ok(called.send(255)?))
+    });
+    let mut flood = home.welcomed();
+    flood.say(&framed(b"\x84\x06\x61n\xa0\x07").repeat(1000));
+    flood.say(&request(5001, "nobody"));
+    assert_eq!(flood.hear().unwrap()[..2], [0x85, 9]);
+    let mut other = home.welcomed();
+    other.say(&(0..3).flat_map(|n| request(1001 + 2 * n, "call")).collect::<Vec<u8>>());
+    other.say(&request(5001, "nobody"));
+    assert_eq!(other.hear().unwrap()[..2], [0x85, 9]);
+    gate.open();
+    let order: Vec<_> = ran.iter().take(1003).collect();
+    let last = order.iter().rposition(|what| *what == 255).unwrap();
+    assert!(last <= 7, "the other connection's third call ran as number {last}");
+}
+
+#[test]
+fn pings_are_answered_beside_the_pool_and_keep_nobody_out_of_it() {
+    let home = Home::of(Server::builder().threads(1).handle("n", |_, n: u16| Ok(n)));
+    let mut flood = home.welcomed();
+    let (client, over) = (home.client(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // As many at once as the protocol bears.
+            while !over.load(Ordering::Relaxed) {
+                flood.say(&framed(b"\x82\x04\x07").repeat(16));
+                (0..16).for_each(|_| assert_eq!(flood.hear().unwrap(), b"\x82\x05\x07"));
+            }
+        });
+        for n in 0..300 {
+            assert_eq!(client.request::<u16>("n", &n).unwrap(), n);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]

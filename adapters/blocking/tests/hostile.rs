@@ -43,6 +43,7 @@ fn last_words(kind: u8, status: u8, reason: &str) -> Vec<u8> {
     framed(&[&head, reason.as_bytes(), tail].concat())
 }
 
+// Threat 11.
 #[test]
 fn at_a_bad_first_length_nothing_is_said() {
     beside_a_good_client(Config::default(), |home| {
@@ -121,6 +122,24 @@ fn an_end_inside_of_a_frame_is_taken_for_a_loss() {
 }
 
 #[test]
+fn a_peer_that_shuts_its_half_loses_its_calls_and_their_handlers_learn_it() {
+    let (sender, learned) = std::sync::mpsc::channel();
+    let began = std::sync::Arc::new(common::Gate::default());
+    let late = common::until_cancelled(&began, sender);
+    let home =
+        Home::of(Server::builder().handle("pool", late.clone()).handle_inline("inline", late));
+    for (count, channel) in [&b"\x64pool"[..], b"\x66inline"].into_iter().enumerate() {
+        let mut raw = home.welcomed();
+        raw.frame(&[&[0x85, 7, 1], channel, &[0xa0, 0xf6]].concat());
+        began.wait_for(count + 1);
+        raw.0.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(learned.recv().unwrap().as_bytes(), &channel[1..]);
+        assert_eq!(raw.hear(), None);
+        common::wait_until(|| home.server.peers().is_empty());
+    }
+}
+
+#[test]
 fn a_peer_that_says_hello_and_nothing_more_may_stay() {
     beside_a_good_client(Config::default(), |home| {
         let mut silent = home.welcomed();
@@ -133,6 +152,7 @@ fn a_peer_that_says_hello_and_nothing_more_may_stay() {
     });
 }
 
+// Threat 31.
 #[test]
 fn a_peer_that_never_reads_is_given_up() {
     let mut config = Config::default();
@@ -150,6 +170,7 @@ fn a_peer_that_never_reads_is_given_up() {
     });
 }
 
+// Threat 23.
 #[test]
 fn calls_above_max_calls_are_refused_and_struck() {
     let mut config = Config::default();

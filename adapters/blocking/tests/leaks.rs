@@ -24,6 +24,7 @@ fn wait_until_all_is_as(before: (usize, usize)) {
     }
 }
 
+// Threat 69.
 #[test]
 fn connections_leave_no_thread_and_no_descriptor_behind() {
     let (sender, ended) = channel();

@@ -112,6 +112,7 @@ fn a_server_closes_though_what_authorize_kept_panics_when_dropped() {
     home.server.close(switchboard::Restart::never());
 }
 
+// Threat 73.
 #[test]
 fn a_pool_keeps_its_threads_though_what_authorize_kept_panics_when_dropped() {
     for round in 0..20 {
@@ -169,6 +170,7 @@ fn by_default_the_same_user_may_come_in() {
     assert!(home.client().request::<bool>("works", &()).unwrap());
 }
 
+// Threat 12.
 #[test]
 fn a_client_that_is_not_ready_in_time_is_rejected() {
     let mut config = Config::default();

@@ -98,6 +98,7 @@ fn a_slow_call_holds_up_no_other_ones_and_hands_its_seat_on() {
     assert_eq!(client.request::<u32>("quick", &3).unwrap(), 3);
 }
 
+// Threat 23.
 #[test]
 fn calls_above_max_calls_wait_for_their_turn() {
     let mut config = Config::default();

@@ -39,6 +39,7 @@ fn listeners_hear_a_message_in_the_order_in_which_they_were_registered() {
     assert!(came.iter().take(500).eq(expected));
 }
 
+// Threat 73.
 #[test]
 fn a_panic_of_a_listener_concerns_neither_the_others_nor_the_sender() {
     let (sender, came) = channel();

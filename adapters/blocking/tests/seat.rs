@@ -103,6 +103,7 @@ fn threads_that_call_give_up_ping_and_send_at_once_all_come_to_an_end() {
     assert_eq!(client.request::<u64>("pool", &1).unwrap(), 1);
 }
 
+// Threat 77.
 #[test]
 fn a_close_amid_everything_ends_everything() {
     let home = home();

@@ -3,15 +3,19 @@
 
 use switchboard::{Failure, PeerHello, Status, Welcome};
 
-use crate::credentials::Credentials;
+use crate::credentials::{self, Credentials};
 
 /// The default authorisation: the user that the server runs as and root may come in, and nobody has
-/// a scope. `None` for the credentials where the system does not tell them: there the mode of the
-/// socket file has decided who could connect.
+/// a scope.
+///
+/// Nobody comes in without credentials either: over TCP nothing tells who the client is, so that a
+/// server there has a rule of its own ([`Address::needs_authorize`](crate::Address::needs_authorize)
+/// tells an adapter before it serves). But for systems that tell of nobody (none of Linux, macOS
+/// and the BSDs): there the mode of the socket file has decided who could connect.
 ///
 /// # Errors
 ///
-/// A failure of status [`PERMISSION_DENIED`](Status::PERMISSION_DENIED) for another user,
+/// A failure of status [`PERMISSION_DENIED`](Status::PERMISSION_DENIED) for another user or nobody,
 /// [`NOT_FOUND`](Status::NOT_FOUND) for a scope: a program that has scopes says so in an
 /// authorisation of its own.
 pub fn default_authorize(
@@ -19,8 +23,13 @@ pub fn default_authorize(
     credentials: Option<&Credentials>,
 ) -> Result<Welcome, Failure> {
     // First, so that a stranger learns nothing about scopes.
-    if !credentials.is_none_or(Credentials::same_user_or_root) {
-        let text = "only the user that runs the server may connect";
+    let stranger = match credentials {
+        Some(who) if who.same_user_or_root() => None,
+        Some(_) => Some("only the user that runs the server may connect"),
+        None if credentials::TOLD => Some("nothing tells the server who this client is"),
+        None => None,
+    };
+    if let Some(text) = stranger {
         return Err(Failure::new(Status::PERMISSION_DENIED, text));
     }
     let scope = &hello.settings.scope;
@@ -75,9 +84,21 @@ mod tests {
     }
 
     #[test]
-    fn the_same_user_and_root_come_in_and_whoever_the_system_does_not_tell() {
-        for who in [Some(user(me())), Some(user(0)), None] {
-            assert_eq!(default_authorize(&hello(""), who.as_ref()).map(drop), Ok(()));
+    fn the_same_user_and_root_come_in() {
+        for who in [user(me()), user(0)] {
+            assert_eq!(default_authorize(&hello(""), Some(&who)).map(drop), Ok(()));
+        }
+    }
+
+    #[test]
+    fn whoever_is_not_told_comes_in_only_where_nobody_is() {
+        let verdict = default_authorize(&hello(""), None).map(drop);
+        if credentials::TOLD {
+            let failure = verdict.unwrap_err();
+            assert_eq!(failure.status, Status::PERMISSION_DENIED);
+            assert_eq!(failure.message, "nothing tells the server who this client is");
+        } else {
+            assert_eq!(verdict, Ok(()));
         }
     }
 

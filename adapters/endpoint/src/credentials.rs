@@ -2,7 +2,7 @@
 //! the operating system only.
 
 /// Who is at the other end, as the kernel recorded it when the connection was made. For the client
-/// that is who called `listen`.
+/// that is who called `listen`; of two pipes it is who made them.
 ///
 /// It does not change when the peer changes its user, forks, or hands its end to another process:
 /// it says who connected, not who writes.
@@ -15,8 +15,8 @@ pub struct Credentials {
     /// The effective group.
     pub gid: u32,
     /// The process, for logs only: it may have ended, and its number may belong to another one by
-    /// now. Never decide on it. `None` where it cannot be seen: on systems that do not tell, and
-    /// for a process outside of this one's pid namespace.
+    /// now. Never decide on it. `None` where it cannot be seen: on systems that do not tell, of
+    /// pipes, and for a process outside of this one's pid namespace.
     pub pid: Option<u32>,
 }
 
@@ -37,6 +37,26 @@ fn effective_uid() -> Option<u32> {
 #[cfg(not(unix))]
 const fn effective_uid() -> Option<u32> {
     None
+}
+
+/// Whether the system tells who is at the other end of a Unix socket: whoever is not told then, is a
+/// client of another transport.
+pub(crate) const TOLD: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    target_os = "dragonfly",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+));
+
+/// Who made a pipe. Nobody, if others may open it, too: then it has a name.
+#[cfg(unix)]
+pub(crate) fn of_pipe(pipe: &impl std::os::fd::AsFd) -> std::io::Result<Option<Credentials>> {
+    let found = rustix::fs::fstat(pipe)?;
+    let shared = found.st_mode & 0o077 != 0;
+    Ok((!shared).then_some(Credentials { uid: found.st_uid, gid: found.st_gid, pid: None }))
 }
 
 /// Asks the kernel. This is nix's and not rustix's because rustix 1.1 takes the pid for non-zero,

@@ -46,19 +46,22 @@ pub enum OpenError {
         /// The versions that the other side speaks, all older than ours.
         theirs: Vec<u16>,
     },
-    /// The operating system or this package does not allow it: a socket file of another user, or
-    /// a folder in which others could replace it. Choose another place, or run as the right user.
+    /// The operating system or this package does not allow it: a socket file of another user, a
+    /// folder in which others could replace it, a group that this user is not in, a port below 1024.
+    /// Choose another place, or run as the right user.
     NotPermitted(String),
     /// Server: another one serves there and was left alone. Stop it, or use it.
     InUse {
         /// The address as it was given.
         address: String,
     },
-    /// The address cannot be used, whoever runs: misspelled, too long, a missing folder, or a file
-    /// that is no socket. Correct the address.
+    /// The address cannot be used, whoever runs: misspelled, too long, a missing folder, a file that
+    /// is no socket, TCP beyond this machine, `stdio` at a terminal, or a form that this system does
+    /// not have. Correct the address.
     BadAddress(String),
     /// What the program asked for makes no sense, before anything was opened: a limit, a channel's name
-    /// given twice, a hello that is too large. Correct the program.
+    /// given twice, a hello that is too large, a mode or group that a socket file cannot have, `stdio`
+    /// a second time. Correct the program.
     BadConfig(String),
     /// Client: the connection ended before the handshake was complete, for a reason that has no
     /// name of its own here: a time-out, a peer that speaks something else, a lost stream.

@@ -1,4 +1,4 @@
-//! `Folder`: the folder of a socket file, held open. Called by `listener`; knows errors only.
+//! `Folder`: the folder of a socket file, held open. Called by `file`; knows errors only.
 //!
 //! What is done to the file is done through the folder's descriptor, so that it is done in the
 //! folder that was checked and locked, whatever becomes of its path.
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::error::OpenError;
@@ -142,6 +142,11 @@ impl Folder {
         rustix::fs::chmodat(&self.descriptor, name, mode, AtFlags::empty())
     }
 
+    pub(crate) fn chgrp(&self, name: &OsStr, group: Gid) -> Result<(), Errno> {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::chownat(&self.descriptor, name, None, Some(group), flags)
+    }
+
     /// Removes `name`; that it is gone already is no error.
     pub(crate) fn remove(&self, name: &OsStr) -> Result<(), Errno> {
         match rustix::fs::unlinkat(&self.descriptor, name, AtFlags::empty()) {
@@ -158,7 +163,7 @@ impl Folder {
 
 impl FileId {
     #[allow(clippy::unnecessary_cast, reason = "the fields' types differ from system to system")]
-    const fn of(found: &Stat) -> Self {
+    pub(crate) const fn of(found: &Stat) -> Self {
         Self(found.st_dev as u64, found.st_ino as u64)
     }
 }

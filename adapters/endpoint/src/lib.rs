@@ -1,13 +1,17 @@
 //! What every transport of `switchboard` needs of the operating system: addresses, names, socket
-//! files, credentials, and who may come in by default. For adapters; a program uses one of those.
+//! files, TCP, standard input and output, credentials, who may come in by default, and how many.
+//! For adapters; a program uses one of those.
 //!
 //! There is no protocol in here, no thread and no async: every function returns at once, but for
 //! [`Listener::bind`], which may wait up to two seconds for another program that starts in the
-//! same folder. Streams and listeners are non-blocking; whoever drives them waits for them.
+//! same folder, and [`Stream::connect`], which may wait up to four for a TCP server whose queue is
+//! full. Streams and listeners are non-blocking; whoever drives them waits for them.
 //!
-//! Who may call whom: `error` and `credentials` know nobody; `authorize` knows `credentials`;
-//! `address` (spelling) and `resolve` (from a spelling to a file) know `error`; `folder` knows
-//! `error`; `stream` and `listener` use them all but `authorize`.
+//! Who may call whom: `error`, `credentials` and `pause` know nobody; `authorize` knows
+//! `credentials`; `admission`, `address` (spelling), `resolve` (from a spelling to a file) and
+//! `folder` know `error`; `stream` knows `pipes` (and that `sigpipe`); `connect`, `tcp` and `stdio`
+//! open streams; `file` makes the socket file; `listener` and `options` use them all but `authorize`
+//! and `admission`.
 //!
 //! Served on Unix. Elsewhere the package has the same types, and opening anything says
 //! [`OpenError::BadAddress`].
@@ -15,25 +19,43 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod admission;
 mod authorize;
 mod credentials;
 mod error;
+mod options;
+mod pause;
 
+#[cfg(unix)]
+mod connect;
+#[cfg(unix)]
+mod file;
 #[cfg(unix)]
 mod folder;
 #[cfg(unix)]
 mod listener;
 #[cfg(unix)]
+mod pipes;
+#[cfg(unix)]
 mod resolve;
 #[cfg(unix)]
+mod sigpipe;
+#[cfg(unix)]
+mod stdio;
+#[cfg(unix)]
 mod stream;
+#[cfg(unix)]
+mod tcp;
 #[cfg(not(unix))]
 mod unserved;
 
 pub use address::Address;
+pub use admission::{Admission, AdmissionLimits, Arrival};
 pub use authorize::default_authorize;
 pub use credentials::Credentials;
 pub use error::OpenError;
+pub use options::BindOptions;
+pub use pause::AcceptPause;
 #[cfg(unix)]
 pub use {listener::Listener, stream::Stream};
 #[cfg(not(unix))]

@@ -29,8 +29,9 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// [`OpenError::BadAddress`] if the path is too long for a socket or names no file, or if there
-    /// is no runtime folder; [`OpenError::NotPermitted`] if others own that or can write it.
+    /// [`OpenError::BadAddress`] if the address has no file, if the path is too long for a socket or
+    /// names no file, or if there is no runtime folder; [`OpenError::NotPermitted`] if others own
+    /// that or can write it.
     pub fn path(&self) -> Result<PathBuf, OpenError> {
         let path = match &self.0 {
             Place::Path(path) => path.clone(),
@@ -39,6 +40,11 @@ impl Address {
                 let given = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
                 runtime_folder(given.as_deref(), Path::new("/run/user"), uid)?
                     .join(format!("{name}.sock"))
+            }
+            Place::Abstract(_) | Place::Tcp(..) | Place::Stdio => {
+                return Err(OpenError::BadAddress(format!(
+                    "{self} has no socket file; for one use a path or a name"
+                )));
             }
         };
         check(&path)?;
@@ -120,6 +126,7 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
+    // Threat 58.
     #[test]
     fn a_path_is_as_long_as_a_socket_takes() {
         for (length, good) in [(PATH_MAX - 1, true), (PATH_MAX, true), (PATH_MAX + 1, false)] {
@@ -141,6 +148,10 @@ mod tests {
             assert!(matches!(result, Err(OpenError::BadAddress(_))), "{text}");
         }
         assert!(Address::from(Path::new("")).path().is_err());
+        for text in ["@app", "tcp:localhost:1", "stdio"] {
+            let error = text.parse::<Address>().unwrap().path().unwrap_err();
+            assert!(error.to_string().contains("no socket file"), "{error}");
+        }
     }
 
     #[test]
@@ -152,6 +163,8 @@ mod tests {
         }
     }
 
+    /// Names live in a folder that no cleaner visits.
+    // Threat 56.
     #[test]
     fn the_given_folder_goes_before_the_users_own() {
         let users = tempfile::tempdir().unwrap();

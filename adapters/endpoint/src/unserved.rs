@@ -5,7 +5,9 @@ use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 
-use crate::{Address, Credentials, OpenError};
+use std::process::{Child, Command};
+
+use crate::{Address, BindOptions, Credentials, OpenError};
 
 fn unserved<T>(address: &Address) -> Result<T, OpenError> {
     Err(OpenError::BadAddress(format!("{address} is not served on this system yet")))
@@ -37,6 +39,19 @@ impl Stream {
         unserved(address)
     }
 
+    /// Makes standard input and output a stream.
+    ///
+    /// # Errors
+    ///
+    /// Always [`OpenError::BadAddress`].
+    pub fn stdio() -> Result<Self, OpenError> {
+        Err(OpenError::BadAddress("stdio is not served on this system yet".into()))
+    }
+
+    pub fn spawn(_: &mut Command) -> io::Result<(Self, Child)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub fn pair() -> io::Result<(Self, Self)> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -50,6 +65,10 @@ impl Stream {
     }
 
     pub fn shutdown_write(&self) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    pub fn hang_up(&self) {
         match self.0 {}
     }
 
@@ -73,12 +92,26 @@ impl Listener {
         unserved(address)
     }
 
+    pub(crate) fn bind_with(address: &Address, _: &BindOptions) -> Result<Self, OpenError> {
+        unserved(address)
+    }
+
     pub fn accept(&self) -> io::Result<(Stream, Option<Credentials>)> {
         match self.0 {}
     }
 
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub fn is_exhausted(&self) -> bool {
+        match self.0 {}
+    }
+
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        match self.0 {}
+    }
+
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
         match self.0 {}
     }
 }

@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod common;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown, symlink};
@@ -38,13 +40,17 @@ fn works(listener: &Listener, address: &Address) {
 fn clients_are_accepted_with_their_credentials() {
     let (_folder, address) = place();
     let listener = Listener::bind(&address).unwrap();
-    assert_eq!(listener.path(), address.path().unwrap());
+    assert_eq!(listener.path().unwrap(), address.path().unwrap());
+    assert_eq!(listener.address(), &address);
     assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
     works(&listener, &address);
 
     let client = Stream::connect(&address).unwrap();
     let (server, credentials) = listener.accept().unwrap();
     assert_eq!(server.credentials().unwrap(), credentials);
+    assert!(client.write_fd().is_none());
+    assert!(!address.needs_authorize());
+    common::talk(&client, &server);
     if cfg!(target_os = "linux") {
         let credentials = credentials.unwrap();
         assert_eq!(credentials.uid, geteuid().as_raw());
@@ -136,6 +142,7 @@ fn a_client_is_told_where_nobody_can_ever_serve() {
     assert_eq!(fs::read(&file).unwrap(), b"precious");
 }
 
+// Threat 54.
 #[test]
 fn what_is_no_socket_is_not_touched() {
     let (folder, address) = place();
@@ -175,7 +182,7 @@ fn the_file_goes_with_the_listener() {
     let (_folder, address) = place();
     for _ in 0..3 {
         let listener = Listener::bind(&address).unwrap();
-        let path = listener.path().to_owned();
+        let path = listener.path().unwrap().to_owned();
         assert!(path.exists());
         drop(listener);
         assert!(fs::symlink_metadata(&path).is_err());
@@ -203,7 +210,7 @@ fn a_file_that_took_our_place_stays() {
 fn of_two_servers_that_start_at_once_one_serves() {
     let (_folder, address) = place();
     let path = address.path().unwrap();
-    for round in 0..200 {
+    for round in 0..1000 {
         if round % 2 == 0 {
             leave_stale(&path);
         }
@@ -225,6 +232,8 @@ fn of_two_servers_that_start_at_once_one_serves() {
         // Before ours there may be the loser's probe, in the queue.
         let _client = Stream::connect(&address).unwrap();
         assert!(winner.accept().is_ok());
+        drop(winner);
+        assert!(fs::symlink_metadata(&path).is_err(), "round {round}");
     }
 }
 
@@ -235,7 +244,7 @@ fn servers_that_stop_and_start_do_not_take_each_others_files() {
         for _ in 0..200 {
             match Listener::bind(&address) {
                 Ok(listener) => {
-                    assert!(listener.path().exists());
+                    assert!(listener.path().unwrap().exists());
                     drop(Stream::connect(&address).unwrap());
                 }
                 Err(OpenError::InUse { .. }) => {}
@@ -248,6 +257,22 @@ fn servers_that_stop_and_start_do_not_take_each_others_files() {
         turns();
     });
     assert!(!address.path().unwrap().exists());
+}
+
+/// The socket is bound to the name under which it is met: a cleaner of temporary folders, which spares
+/// what the system says is in use, looks for that name.
+#[cfg(target_os = "linux")]
+// Threat 56.
+#[test]
+fn the_socket_is_known_by_the_name_of_its_file() {
+    let (folder, address) = place();
+    let options = switchboard_endpoint::BindOptions::new();
+    let listener = options.mode(0o660).bind(&address).unwrap();
+    let path = listener.path().unwrap().to_str().unwrap();
+    let known = fs::read_to_string("/proc/net/unix").unwrap();
+    assert_eq!(known.lines().filter(|line| line.ends_with(path)).count(), 1);
+    // And there is no other file, whose name it could have had before.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -264,6 +289,7 @@ fn a_folder_must_be_there() {
     assert!(matches!(Stream::connect(&address), Err(OpenError::BadAddress(_))));
 }
 
+// Threat 54.
 #[test]
 fn a_folder_that_others_can_write_is_refused_unless_it_is_sticky() {
     let (folder, address) = place();
@@ -280,6 +306,7 @@ fn a_folder_that_others_can_write_is_refused_unless_it_is_sticky() {
     drop(Listener::bind(&address).unwrap());
 }
 
+// Threat 54.
 #[test]
 fn what_belongs_to_another_user_is_not_touched() {
     if !geteuid().is_root() {

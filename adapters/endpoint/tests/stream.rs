@@ -31,6 +31,32 @@ fn bytes_arrive_in_order_and_then_the_end() {
 }
 
 #[test]
+fn a_pair_is_of_one_process() {
+    let (one, other) = Stream::pair().unwrap();
+    let credentials = one.credentials().unwrap().unwrap();
+    assert!(credentials.same_user_or_root());
+    assert_eq!(credentials.pid, Some(std::process::id()));
+    assert_eq!(other.credentials().unwrap(), Some(credentials));
+    assert!(one.write_fd().is_none());
+}
+
+/// Also where another thread waits for it.
+#[test]
+fn hanging_up_ends_both_directions_at_both_ends() {
+    let (one, other) = Stream::pair().unwrap();
+    one.try_write_vectored(&[IoSlice::new(b"last")]).unwrap();
+    one.hang_up();
+    let mut buffer = [0; 8];
+    assert_eq!(other.try_read(&mut buffer).unwrap(), 4);
+    for end in [&one, &other] {
+        assert_eq!(end.try_read(&mut buffer).unwrap(), 0);
+        let error = end.try_write_vectored(&[IoSlice::new(b"x")]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    }
+    one.hang_up();
+}
+
+#[test]
 fn a_full_socket_does_not_block() {
     let (one, _other) = Stream::pair().unwrap();
     let block = [0; 65536];
@@ -72,22 +98,33 @@ fn a_gone_peer_is_an_error_and_no_signal() {
     assert!(pending());
 }
 
+/// As many as one message can carry, with each byte.
+// Threat 58.
 #[test]
 fn descriptors_that_a_peer_sends_along_are_dropped() {
-    let (one, other) = Stream::pair().unwrap();
-    let (mut reader, writer) = UnixStream::pair().unwrap();
-    reader.set_nonblocking(true).unwrap();
-    let descriptors = [writer.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
-    let bytes = [IoSlice::new(b"x")];
-    rustix::net::sendmsg(one.as_fd(), &bytes, &mut control, SendFlags::empty()).unwrap();
-    drop(writer);
+    const MOST: usize = 253;
+    let (socket, other) = Stream::pair().unwrap();
+    let (one, write) = UnixStream::pair().unwrap();
+    let (_read, spare) = UnixStream::pair().unwrap();
+    let halves = Stream::from_pipes(one.into(), spare.into()).unwrap();
+    for (from, to) in [(socket.as_fd(), &other), (write.as_fd(), &halves)] {
+        for _ in 0..20 {
+            let (mut reader, writer) = UnixStream::pair().unwrap();
+            reader.set_nonblocking(true).unwrap();
+            let descriptors = [writer.as_fd(); MOST];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+            let bytes = [IoSlice::new(b"x")];
+            rustix::net::sendmsg(from, &bytes, &mut control, SendFlags::empty()).unwrap();
+            drop(writer);
 
-    let mut buffer = [0; 8];
-    assert_eq!(reader.read(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock, "in flight");
-    assert_eq!(other.try_read(&mut buffer).unwrap(), 1);
-    // Its end shows that no writer is left in any process.
-    assert_eq!(reader.read(&mut buffer).unwrap(), 0);
+            let mut buffer = [0; 8];
+            let error = reader.read(&mut buffer).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::WouldBlock, "in flight");
+            assert_eq!(to.try_read(&mut buffer).unwrap(), 1);
+            // Its end shows that no writer is left in any process.
+            assert_eq!(reader.read(&mut buffer).unwrap(), 0);
+        }
+    }
 }

@@ -35,6 +35,20 @@ pub(crate) fn run(arguments: &[&str]) -> Done {
     finish(binary(arguments).spawn().unwrap())
 }
 
+/// Runs it with these bytes on stdin.
+pub(crate) fn feed(bytes: &[u8], arguments: &[&str]) -> Done {
+    let mut child = binary(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let bytes = bytes.to_vec();
+    let writer = thread::spawn(move || {
+        // It need not read to the end.
+        let _ = stdin.write_all(&bytes);
+    });
+    let done = finish(child);
+    writer.join().unwrap();
+    done
+}
+
 /// Waits for the end; kills what takes too long.
 pub(crate) fn finish(child: Child) -> Done {
     let pid = Pid::from_child(&child);
@@ -178,6 +192,18 @@ pub(crate) const HELLO: &[u8] = b"\x85\x00\x6bswitchboard\x81\x01\xa0\xf6";
 /// `[1, 1, 7, {}, null]`.
 pub(crate) const WELCOME: &[u8] = b"\x85\x01\x01\x07\xa0\xf6";
 
+/// `[8, 1, answer]`: what the first call of a client is answered.
+pub(crate) fn response(answer: &ciborium::Value) -> Vec<u8> {
+    let mut frame = b"\x83\x08\x01".to_vec();
+    ciborium::into_writer(answer, &mut frame).unwrap();
+    frame
+}
+
+/// `[9, 1, status, "no", null]`: likewise, with a failure.
+pub(crate) fn failure(status: u8) -> Vec<u8> {
+    [b"\x85\x09\x01", &[status][..], b"\x62no\xf6"].concat()
+}
+
 /// `[3, 0, "", null]`.
 pub(crate) const GOODBYE: &[u8] = b"\x84\x03\x00\x60\xf6";
 
@@ -185,4 +211,17 @@ pub(crate) const GOODBYE: &[u8] = b"\x84\x03\x00\x60\xf6";
 pub(crate) fn greet(stream: &mut UnixStream, frame: &[u8]) {
     assert_eq!(read_frame(stream)[..2], [0x85, 0x00]);
     write_frame(stream, frame);
+}
+
+/// Waits until the client has gone.
+pub(crate) fn hang_on(stream: &mut UnixStream) {
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+/// Answers the client's goodbye, if it stays for that, and waits until it has gone.
+pub(crate) fn part(stream: &mut UnixStream) {
+    read_frame(stream);
+    // It need not wait for this.
+    let _ = stream.write_all(&[&[0, 0, 0, 5], GOODBYE].concat());
+    hang_on(stream);
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
-use switchboard::Failure;
-use switchboard_blocking::{Client, Context, Server, ServerBuilder};
+use switchboard::{CallError, Config, Failure, Options};
+use switchboard_blocking::{Client, ClientBuilder, Context, Peer, Server, ServerBuilder};
 use tempfile::TempDir;
 
 /// `hello` of a client without wishes, as section 2.3 of the protocol gives it.
@@ -87,6 +87,18 @@ impl Home {
 
     pub(crate) fn client(&self) -> Client {
         Client::connect(&self.address).unwrap()
+    }
+
+    /// A client of another kind than the default one.
+    pub(crate) fn connect(&self, builder: ClientBuilder) -> Client {
+        builder.connect(&self.address).unwrap()
+    }
+
+    /// The only peer.
+    pub(crate) fn peer(&self) -> Peer {
+        let mut peers = self.server.peers();
+        assert_eq!(peers.len(), 1, "peers");
+        peers.remove(0)
     }
 
     pub(crate) fn raw(&self) -> Raw {
@@ -183,9 +195,59 @@ impl Gate {
         }
     }
 
+    /// How many have come.
+    pub(crate) fn count(&self) -> usize {
+        self.state.lock().unwrap().0
+    }
+
     pub(crate) fn open(&self) {
         self.state.lock().unwrap().1 = true;
         self.changed.notify_all();
+    }
+}
+
+/// Waits until it is so; the watchdog barks if it never is.
+pub(crate) fn wait_until(so: impl Fn() -> bool) {
+    while !so() {
+        thread::yield_now();
+    }
+}
+
+/// A handler that goes on until nobody waits for it any more, and tells then. `began` is passed first.
+pub(crate) fn until_cancelled(
+    began: &Arc<Gate>,
+    learned: Sender<String>,
+) -> impl Fn(Context, ()) -> Result<(), Failure> + Clone + Send + Sync + use<> {
+    let began = Arc::clone(began);
+    began.open();
+    move |cx, ()| {
+        began.pass();
+        wait_until(|| cx.is_cancelled());
+        Ok(learned.send(cx.channel().to_owned())?)
+    }
+}
+
+pub(crate) fn patient() -> Options {
+    Options::new().no_deadline()
+}
+
+pub(crate) fn within(milliseconds: u64) -> Options {
+    Options::new().deadline(Duration::from_millis(milliseconds))
+}
+
+/// Ends that give up a close only after an hour: whoever waits for that is barked at.
+pub(crate) fn no_hurry() -> Config {
+    let hour = Duration::from_secs(60 * 60);
+    let mut config = Config::default();
+    (config.drain, config.linger, config.write_stall) = (hour, hour, hour);
+    config
+}
+
+/// The failure that the other side answered with.
+pub(crate) fn failure<T: std::fmt::Debug>(result: Result<T, CallError>) -> Failure {
+    match result {
+        Err(CallError::Failed(failure)) => failure,
+        other => panic!("no failure: {other:?}"),
     }
 }
 

@@ -1,0 +1,242 @@
+//! P1, P5 and many calls in flight: calls over a Unix socket between two processes, beside a bare socket
+//! that only carries the same bytes (the floor) and beside a protocol of a length and a number without
+//! any state ("bare"). All in one run, in turns, told as ratios.
+//!
+//! `cargo bench -p switchboard-blocking --bench request` pins everything to one processor, which is what
+//! repeats; with `-- --free` the system places the processes as it likes.
+
+mod servers;
+
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+use servers::{Bare, Small};
+use switchboard::{Config, Payload};
+use switchboard_blocking::Client;
+
+/// Rounds of every candidate; the median of them counts.
+const ROUNDS: usize = 15;
+/// How long one candidate runs in one round, about.
+const SLICE: Duration = Duration::from_millis(40);
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if let Some(at) = args.iter().position(|arg| arg == "--serve") {
+        return servers::serve(&args[at + 1], &args[at + 2]);
+    }
+    let free = args.iter().any(|arg| arg == "--free");
+    if !free {
+        let mut one = CpuSet::new();
+        one.set(0);
+        sched_setaffinity(None, &one).expect("a process may choose its processor");
+    }
+    println!("{}", if free { "free" } else { "pinned to one processor" });
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = |kind: &str| {
+        let path = folder.path().join(kind).to_str().expect("text").to_owned();
+        let mut command = Command::new(std::env::current_exe().expect("a program"));
+        let command = command.args(["--serve", kind, &path]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("a server");
+        let mut ready = [0];
+        child.stdout.take().expect("piped").read_exact(&mut ready).expect("it serves");
+        (path, Server(child))
+    };
+    let (floor, _floor) = server("floor");
+    let (bare, _bare) = server("bare");
+    let (ours, _ours) = server("switchboard");
+    one_at_a_time(&floor, &bare, &ours);
+    many_in_flight(&floor, &bare, &ours);
+    eight_threads(&floor, &ours);
+    large(&floor, &bare, &ours, 64 * 1024);
+    large(&floor, &bare, &ours, 1024 * 1024);
+}
+
+/// A server's process.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn client(ours: &str) -> Client {
+    let mut config = Config::default();
+    config.max_frame = 64 << 20;
+    Client::builder().config(config).connect(ours).expect("it serves")
+}
+
+/// A socket whose server sends back what it gets, in pieces of `size` bytes.
+fn echo(path: &str, size: usize) -> UnixStream {
+    let mut stream = UnixStream::connect(path).expect("it serves");
+    stream.write_all(&u32::try_from(size).expect("small").to_be_bytes()).expect("written");
+    stream
+}
+
+fn one_at_a_time(floor: &str, bare: &str, ours: &str) {
+    const SIZE: usize = 64;
+    let (client, mut bare, mut echo) = (client(ours), Bare::connect(bare), echo(floor, SIZE));
+    let raw = Payload::bytes(&[7; SIZE]);
+    let small = Small { id: 7, name: "0123456789abcdef".into(), data: vec![7; 32] };
+    let mut buffer = [7; SIZE];
+    table(
+        "P1: one call at a time, 64 bytes (a call)",
+        1,
+        vec![
+            candidate("floor: the bytes alone", move || {
+                echo.write_all(&buffer).expect("written");
+                echo.read_exact(&mut buffer).expect("read");
+            }),
+            candidate("bare: a length and a number", move || bare.call(&[7; SIZE])),
+            candidate("handle_inline, raw payload", || {
+                client.request::<Payload>("raw", &raw).expect("an answer")
+            }),
+            candidate("handle_inline, a small struct", || {
+                client.request::<Small>("typed", &small).expect("an answer")
+            }),
+            candidate("handle (a thread of the pool), raw payload", || {
+                client.request::<Payload>("pool", &raw).expect("an answer")
+            }),
+        ],
+    );
+}
+
+fn many_in_flight(floor: &str, bare: &str, ours: &str) {
+    const SIZE: usize = 64;
+    const MANY: usize = 64;
+    let (client, mut bare, mut echo) = (client(ours), Bare::connect(bare), echo(floor, SIZE));
+    let raw = Payload::bytes(&[7; SIZE]);
+    let small = Small { id: 7, name: "0123456789abcdef".into(), data: vec![7; 32] };
+    let mut buffer = [7; SIZE * MANY];
+    table(
+        "64 calls in flight, one thread (a call)",
+        MANY,
+        vec![
+            candidate("floor: the bytes alone", move || {
+                echo.write_all(&buffer).expect("written");
+                echo.read_exact(&mut buffer).expect("read");
+            }),
+            candidate("bare: a length and a number", move || bare.calls(&[7; SIZE], MANY)),
+            candidate("start, then wait; raw payload", || {
+                let calls: Vec<_> =
+                    (0..MANY).map(|_| client.start::<Payload>("raw", &raw)).collect();
+                for call in calls {
+                    black_box(call.expect("sent").wait().expect("an answer"));
+                }
+            }),
+            candidate("start, then wait; a small struct", || {
+                let calls: Vec<_> =
+                    (0..MANY).map(|_| client.start::<Small>("typed", &small)).collect();
+                for call in calls {
+                    black_box(call.expect("sent").wait().expect("an answer"));
+                }
+            }),
+        ],
+    );
+}
+
+fn eight_threads(floor: &str, ours: &str) {
+    const SIZE: usize = 64;
+    const THREADS: usize = 8;
+    const CALLS: usize = 100;
+    let client = client(ours);
+    let echoes: Vec<_> = (0..THREADS).map(|_| echo(floor, SIZE)).collect();
+    let raw = Payload::bytes(&[7; SIZE]);
+    table(
+        "8 threads, one call at a time each (a call)",
+        THREADS * CALLS,
+        vec![
+            candidate("floor: a connection each", || {
+                thread::scope(|scope| {
+                    for mut echo in &echoes {
+                        scope.spawn(move || {
+                            let mut buffer = [7; SIZE];
+                            for _ in 0..CALLS {
+                                echo.write_all(&buffer).expect("written");
+                                echo.read_exact(&mut buffer).expect("read");
+                            }
+                        });
+                    }
+                });
+            }),
+            candidate("handle_inline, raw payload, one client", || {
+                thread::scope(|scope| {
+                    for _ in 0..THREADS {
+                        scope.spawn(|| {
+                            for _ in 0..CALLS {
+                                client.request::<Payload>("raw", &raw).expect("an answer");
+                            }
+                        });
+                    }
+                });
+            }),
+        ],
+    );
+}
+
+fn large(floor: &str, bare: &str, ours: &str, size: usize) {
+    let (client, mut bare, mut echo) = (client(ours), Bare::connect(bare), echo(floor, size));
+    let bytes = vec![7; size];
+    let raw = Payload::bytes(&bytes);
+    let mut buffer = bytes.clone();
+    table(
+        &format!("P5: {} KiB there and back (a call)", size / 1024),
+        1,
+        vec![
+            candidate("floor: the bytes alone", move || {
+                echo.write_all(&buffer).expect("written");
+                echo.read_exact(&mut buffer).expect("read");
+            }),
+            candidate("bare: a length and a number", move || bare.call(&bytes)),
+            candidate("handle_inline, raw payload", || {
+                client.request::<Payload>("raw", &raw).expect("an answer")
+            }),
+        ],
+    );
+}
+
+struct Candidate<'a> {
+    name: &'static str,
+    run: Box<dyn FnMut() + 'a>,
+}
+
+fn candidate<'a, T>(name: &'static str, mut run: impl FnMut() -> T + 'a) -> Candidate<'a> {
+    Candidate { name, run: Box::new(move || drop(black_box(run()))) }
+}
+
+/// Measures the candidates in turns; prints for each its time for one of `units` and how many times
+/// that of the first it is.
+fn table(title: &str, units: usize, mut candidates: Vec<Candidate<'_>>) {
+    let mut times = vec![Vec::with_capacity(ROUNDS); candidates.len()];
+    let counts: Vec<u32> = candidates
+        .iter_mut()
+        .map(|candidate| {
+            (0..20).for_each(|_| (candidate.run)());
+            let start = Instant::now();
+            (0..20).for_each(|_| (candidate.run)());
+            (SLICE.as_nanos() * 20 / start.elapsed().as_nanos().max(1)).clamp(1, 1 << 20) as u32
+        })
+        .collect();
+    for _ in 0..ROUNDS {
+        for (index, candidate) in candidates.iter_mut().enumerate() {
+            let start = Instant::now();
+            (0..counts[index]).for_each(|_| (candidate.run)());
+            let one = start.elapsed().as_secs_f64() * 1e6 / f64::from(counts[index]);
+            times[index].push(one / units as f64);
+        }
+    }
+    println!("\n{title}");
+    let mut floor = None;
+    for (candidate, times) in candidates.iter().zip(&mut times) {
+        times.sort_by(f64::total_cmp);
+        let median = times[ROUNDS / 2];
+        let floor = *floor.get_or_insert(median);
+        println!("  {:<46} {median:>9.2} µs   x {:.2}", candidate.name, median / floor);
+    }
+}
