@@ -68,8 +68,8 @@ pub struct Config {
     /// Above so many unsent bytes messages and calls are refused with `Rejected::Full`. Default
     /// 1 MiB: a few round trips of any local socket.
     pub max_unsent: usize,
-    /// Above so many bytes of messages that wait for their listeners nothing more is read. Default
-    /// 1 MiB: a burst passes, a flood waits at its sender.
+    /// Above so many bytes of messages that wait for their listeners nothing more is read, answers
+    /// included. Default 1 MiB: a burst passes, a flood waits at its sender.
     pub max_untaken: usize,
     /// Above so many bytes of requests that came and are not answered, further ones are answered
     /// RESOURCE_EXHAUSTED. Default 64 MiB: four of the longest frames.

@@ -169,7 +169,9 @@ impl Pump {
         self.paused = paused;
     }
 
-    fn is_paused(&self) -> bool {
+    /// Whether it is paused now, or too many messages wait for their listeners: nothing is to be read.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
         self.untaken > self.connection.config().max_untaken
             || (self.paused && self.connection.is_open())
     }

@@ -2,10 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::time::Duration;
+
+use ciborium::{Value, cbor};
 use switchboard::service::{
-    RegisterError, Registry, decode_arguments, encode_answer, never_answered, no_handler, panicked,
+    ConnectionStatus, RegisterError, Registry, ServerStatus, decode_arguments, encode_answer,
+    never_answered, no_handler, panicked,
 };
-use switchboard::{Failure, Payload, PayloadLimits, Status, from_payload, to_payload};
+use switchboard::{
+    ConnectionId, Counters, Failure, Payload, PayloadLimits, Status, from_payload, to_payload,
+};
 
 type Names = Registry<&'static str, &'static str>;
 
@@ -121,4 +127,41 @@ fn the_protocols_own_failures_have_their_status() {
     assert_eq!(no_handler("a\nb").status, Status::UNIMPLEMENTED);
     assert_eq!(no_handler("a\nb").message, "no handler for channel \"a\\nb\"");
     assert_eq!((panicked().status, never_answered().status), (Status::INTERNAL, Status::INTERNAL));
+}
+
+#[test]
+fn a_servers_status_has_the_keys_of_the_protocol() {
+    let id = ConnectionId::new(7).unwrap();
+    let counters = Counters::default();
+    let status = ServerStatus {
+        program: "editor".into(),
+        pid: 4242,
+        uptime: Duration::from_millis(1500),
+        connections: vec![ConnectionStatus { id, uid: Some(1000), pid: None, counters }],
+        handlers: vec!["open".into()],
+        listeners: vec![],
+    };
+    let told: Value =
+        from_payload(&to_payload(&status).unwrap(), &PayloadLimits::default()).unwrap();
+    let expected = cbor!({
+        "program" => "editor", "pid" => 4242, "version" => env!("CARGO_PKG_VERSION"),
+        "protocol" => [1], "uptime-ms" => 1500,
+        "connections" => [{
+            "id" => 7, "uid" => 1000, "pid" => null,
+            "frames-in" => 0, "frames-out" => 0, "bytes-in" => 0, "bytes-out" => 0,
+            "calls-made" => 0, "calls-served" => 0, "unsent" => 0, "dropped" => 0, "strikes" => 0
+        }],
+        "handlers" => ["open"], "listeners" => []
+    });
+    assert_eq!(told, expected.unwrap());
+}
+
+#[test]
+fn the_channels_that_are_served_are_told_in_order() {
+    let mut registry = Names::new();
+    registry.handle("b", "").unwrap();
+    registry.handle("a", "").unwrap();
+    registry.listen("c", "").unwrap();
+    assert_eq!(registry.handled().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(registry.listened().collect::<Vec<_>>(), ["c"]);
 }

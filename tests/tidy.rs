@@ -121,7 +121,7 @@ const LAYERS: &[(&str, &str)] = &[
          status wire",
     ),
     ("src/pump.rs", "connection close_reason error event instant wire"),
-    ("src/service/", "service failure payload status wire"),
+    ("src/service/", "service counters failure id payload status wire"),
 ];
 
 #[test]

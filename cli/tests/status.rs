@@ -95,7 +95,6 @@ fn what_another_version_leaves_out_is_no_obstacle() {
 }
 
 #[test]
-#[ignore = "until every server has the channel `switchboard.status`"]
 fn a_server_of_ours_tells_of_itself() {
     let serve = Serve::demo();
     let done = run(&["status", &serve.address(), "--output", "json"]);

@@ -64,7 +64,6 @@ fn an_abstract_name_has_no_file() {
 }
 
 #[test]
-#[ignore = "until `Server::address` tells the port that the system chose"]
 fn over_tcp_the_token_opens() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
@@ -82,7 +81,6 @@ fn over_tcp_the_token_opens() {
 }
 
 #[test]
-#[ignore = "until a server ends when its listener is exhausted and the last connection has ended"]
 fn a_child_serves_its_parent_and_ends_with_it() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchboard"));
     command.args(["serve", "stdio", "--demo"]).stderr(std::process::Stdio::piped());

@@ -3,6 +3,8 @@
 
 mod answer;
 mod registry;
+mod status;
 
 pub use answer::{decode_arguments, encode_answer, never_answered, no_handler, panicked};
 pub use registry::{RegisterError, Registered, Registration, Registry};
+pub use status::{ConnectionStatus, STATUS, ServerStatus};

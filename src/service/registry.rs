@@ -141,6 +141,16 @@ impl<H, L> Registry<H, L> {
         self.handlers.get(channel).map(|(_, handler)| handler)
     }
 
+    /// The channels that have a handler, in the order of their names.
+    pub fn handled(&self) -> impl Iterator<Item = &str> {
+        self.handlers.keys().map(AsRef::as_ref)
+    }
+
+    /// The channels that have a listener, in the order of their names.
+    pub fn listened(&self) -> impl Iterator<Item = &str> {
+        self.listeners.keys().map(AsRef::as_ref)
+    }
+
     /// Who gets messages on `channel`, in the order in which they were registered.
     pub fn listeners(&self, channel: &str) -> impl Iterator<Item = (Registration, &L)> {
         self.listeners

@@ -236,6 +236,8 @@ fn shake_hands(link: &Arc<Link>) -> Result<PeerWelcome, OpenError> {
     loop {
         let turn = link.turn(&mut state);
         if let Some(Event::Welcome(welcome)) = state.inbox.pop_front() {
+            // From now on the timer sees to what is due while nobody calls, such as keepalive.
+            link.nudge(&mut state);
             return Ok(*welcome);
         }
         if let Some(reason) = state.closed.get() {

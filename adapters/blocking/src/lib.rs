@@ -46,6 +46,7 @@ mod client;
 mod client_builder;
 mod context;
 mod guard;
+mod host;
 mod link;
 mod peer;
 mod pool;
@@ -66,7 +67,7 @@ pub use guard::Guard;
 pub use peer::Peer;
 pub use server::{Outcomes, Server};
 pub use server_builder::ServerBuilder;
-pub use switchboard_endpoint::{Credentials, OpenError, Stream};
+pub use switchboard_endpoint::{AdmissionLimits, Credentials, OpenError, Stream};
 
 /// The README's example must compile and run, and those of the guides.
 #[cfg(doctest)]

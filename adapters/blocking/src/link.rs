@@ -14,7 +14,7 @@ use switchboard_endpoint::Stream;
 
 use crate::state::State;
 use crate::timer::{Due, Timer};
-use crate::wait::{Ready, Wake, hang_up, wait};
+use crate::wait::{Ready, Wake, wait};
 
 /// Slices of one vectored write: the frames of a turn are in one or two, each large payload adds one.
 const SLICES: usize = 16;
@@ -118,7 +118,7 @@ impl Link {
                 }
                 Next::Done(reason) => {
                     // The descriptor may live on in another thread's hands; the peer is told now.
-                    hang_up(&self.stream);
+                    self.stream.hang_up();
                     state.done = true;
                     state.end(&reason);
                     self.ended.notify_all();
@@ -139,7 +139,11 @@ impl Link {
                 state.send_answers(now);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            Err(_) => state.pump.write_failed(now),
+            Err(_) => {
+                state.pump.write_failed(now);
+                // Why is there to be read as a rule, and whoever asks next shall be told.
+                self.read(state);
+            }
         }
         state.unpark(|waiter| waiter.is_none());
         true
@@ -260,10 +264,10 @@ impl Link {
         state.armed = state.armed.filter(|armed| *armed != due);
         match &state.seat {
             // Nobody reads: what came meanwhile counts before the time does.
-            None => self.read(&mut state),
+            None if !state.pump.is_paused() => self.read(&mut state),
             // The holder is busy: time in which it does not read is not the peer's silence.
             Some(seat) if !seat.waits => state.pump.connection().heard(self.now()),
-            Some(_) => {}
+            _ => {}
         }
         self.nudge(&mut state);
         state.unpark(|_| true);

@@ -2,9 +2,12 @@
 
 use switchboard::service::{RegisterError, Registration};
 use switchboard::{Config, Failure, FromPayload, PeerHello, ToPayload, Welcome};
-use switchboard_endpoint::{Address, Credentials, Listener, OpenError};
+use switchboard_endpoint::{
+    Address, AdmissionLimits, BindOptions, Credentials, Listener, OpenError,
+};
 
 use crate::context::Context;
+use crate::host::Host;
 use crate::server::Server;
 use crate::services::Services;
 
@@ -13,6 +16,8 @@ use crate::services::Services;
 pub struct ServerBuilder {
     services: Services,
     config: Config,
+    limits: AdmissionLimits,
+    bind: BindOptions,
     threads: usize,
     /// The first registration that could not be, told by `bind`.
     error: Option<OpenError>,
@@ -20,7 +25,14 @@ pub struct ServerBuilder {
 
 impl Default for ServerBuilder {
     fn default() -> Self {
-        Self { services: Services::default(), config: Config::default(), threads: 16, error: None }
+        Self {
+            services: Services::default(),
+            config: Config::default(),
+            limits: AdmissionLimits::default(),
+            bind: BindOptions::default(),
+            threads: 16,
+            error: None,
+        }
     }
 }
 
@@ -29,6 +41,29 @@ impl ServerBuilder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// How many connections the server takes, in all and of one user, let in and not yet. Whoever finds
+    /// no room is refused with RESOURCE_EXHAUSTED, and asked to come back in a second.
+    #[must_use]
+    pub const fn limits(mut self, limits: AdmissionLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The mode of the socket file, from 0o600, the default, to 0o666: who else may connect. Whether they
+    /// come in is for [`authorize`](Self::authorize) to say.
+    #[must_use]
+    pub fn socket_mode(mut self, mode: u32) -> Self {
+        self.bind = self.bind.mode(mode);
+        self
+    }
+
+    /// The group of the socket file, by name or number; the mode says what it may do.
+    #[must_use]
+    pub fn socket_group(mut self, group: &str) -> Self {
+        self.bind = self.bind.group(group);
         self
     }
 
@@ -72,7 +107,8 @@ impl ServerBuilder {
     }
 
     /// The same for a short handler: it runs on the connection's own thread, which saves a change of
-    /// threads; while it runs, nothing else of that connection does.
+    /// threads; while it runs, nothing else of that connection does. It may call its own peer back, but
+    /// should wait for nobody else: two that wait for each other's clients wait until a deadline.
     #[must_use]
     pub fn handle_inline<A: FromPayload, R: ToPayload>(
         self,
@@ -86,6 +122,10 @@ impl ServerBuilder {
     /// Messages on `channel` go to this listener, too. The messages of a connection are taken one at
     /// a time, in the order in which they were sent; where there are several listeners, in the order
     /// in which they were registered. A message that is no `M` is dropped.
+    ///
+    /// While more than [`Config::max_untaken`] bytes of messages wait for their listeners, nothing of that
+    /// connection is read: a listener that calls its sender back then waits for an answer that stands
+    /// behind them, until its deadline. Whoever has to be asked back calls, and does not send.
     #[must_use]
     pub fn on<M: FromPayload>(
         self,
@@ -112,13 +152,19 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// [`OpenError::BadConfig`] for a limit or registration that makes no sense, else as of
-    /// [`Listener::bind`].
+    /// [`OpenError::BadConfig`] for a limit or registration that makes no sense, and for an address such as
+    /// `tcp:` without `authorize`; else as of [`BindOptions::bind`].
     pub fn bind(self, address: &str) -> Result<Server, OpenError> {
         let builder = self.checked()?;
         let address: Address = address.parse()?;
-        let listener = Listener::bind(&address)?;
-        Ok(builder.run()?.listen(listener, address)?)
+        if address.needs_authorize() && !builder.services.authorizes() {
+            return Err(OpenError::BadConfig(format!(
+                "nothing tells who connects to {address}: say with `ServerBuilder::authorize` who may \
+                 come in, such as whoever knows a secret"
+            )));
+        }
+        let listener = builder.bind.bind(&address)?;
+        builder.run(Some(listener))
     }
 
     /// Serves without an address: those only that are given to [`Server::attach`].
@@ -128,7 +174,7 @@ impl ServerBuilder {
     /// [`OpenError::BadConfig`] for a limit or registration that makes no sense, [`OpenError::Io`] if
     /// there is no descriptor left.
     pub fn start(self) -> Result<Server, OpenError> {
-        self.checked()?.run()
+        self.checked()?.run(None)
     }
 
     fn checked(mut self) -> Result<Self, OpenError> {
@@ -136,10 +182,12 @@ impl ServerBuilder {
             return Err(error);
         }
         self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
+        self.limits.check()?;
         Ok(self)
     }
 
-    fn run(self) -> Result<Server, OpenError> {
-        Ok(Server::start(self.services, self.config, self.threads)?)
+    fn run(self, listener: Option<Listener>) -> Result<Server, OpenError> {
+        let host = Host::new(self.services, self.config, self.limits, self.threads)?;
+        Ok(Server::start(host, listener)?)
     }
 }

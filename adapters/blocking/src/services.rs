@@ -85,6 +85,13 @@ impl Services {
         self.authorize.is_some()
     }
 
+    /// The channels with a handler, and those with a listener.
+    pub(crate) fn channels(&self) -> (Vec<String>, Vec<String>) {
+        let registry = self.read();
+        let owned = |name: &str| name.to_owned();
+        (registry.handled().map(owned).collect(), registry.listened().map(owned).collect())
+    }
+
     pub(crate) fn handle<A: FromPayload, R: ToPayload>(
         &self,
         channel: &str,

@@ -75,14 +75,14 @@ impl Serving {
         self.peer.get().map(Peer::new)
     }
 
-    /// Serves a client until the connection has ended: the whole life of its thread. `accepted` is
-    /// called when it has been let in.
+    /// Serves a client until the connection has ended: the whole life of its thread. `admit` says
+    /// whether there is still room for it, once it is to be let in.
     pub(crate) fn run(
         self: &Arc<Self>,
         link: &Arc<Link>,
         id: ConnectionId,
         credentials: Option<Credentials>,
-        accepted: impl Fn(),
+        admit: impl Fn() -> bool,
     ) {
         let mut state = link.lock();
         state.take_seat();
@@ -91,9 +91,7 @@ impl Serving {
                 drop(state);
                 let answer = match event {
                     Event::Hello(hello) => {
-                        if self.welcome(link, id, credentials, *hello) {
-                            accepted();
-                        }
+                        self.welcome(link, id, credentials, *hello, &admit);
                         None
                     }
                     event => self.handle(link, event, true),
@@ -122,17 +120,22 @@ impl Serving {
         }
     }
 
-    /// Lets the client in, or not; whether it is in.
+    /// Lets the client in, or not.
     fn welcome(
         &self,
         link: &Arc<Link>,
         id: ConnectionId,
         credentials: Option<Credentials>,
         hello: PeerHello,
-    ) -> bool {
+        admit: &impl Fn() -> bool,
+    ) {
         let mut verdict = self.services.authorize(&hello, credentials.as_ref());
         // Taken before the lock is, so that it is dropped behind it: that is code of the user's.
         let kept = verdict.as_mut().ok().and_then(Welcome::take_state);
+        if verdict.is_ok() && !admit() {
+            // It was refused meanwhile.
+            return;
+        }
         let mut state = link.lock();
         let now = link.now();
         let closed = Arc::clone(&state.closed);
@@ -142,20 +145,25 @@ impl Serving {
                 Ok(()) => {
                     let (link, hello) = (Arc::downgrade(link), Some(hello));
                     let state = kept;
-                    self.introduce(PeerFacts { link, id, credentials, hello, state, closed });
-                    return true;
+                    return self.introduce(PeerFacts {
+                        link,
+                        id,
+                        credentials,
+                        hello,
+                        state,
+                        closed,
+                    });
                 }
                 Err(Rejected::TooLarge) => {
                     Failure::new(Status::INTERNAL, "the server's welcome is larger than 16 KiB")
                 }
                 // The client has gone meanwhile.
-                Err(_) => return false,
+                Err(_) => return,
             },
             Err(failure) => failure,
         };
         // A client that has gone needs no refusal.
         let _ = connection.refuse(now, failure, None);
-        false
     }
 
     /// Deals with what came; gives what is to be answered at once. `inline`: the calling thread is the
@@ -256,13 +264,13 @@ impl Serving {
             next
         };
         let Some(message) = next else { return };
-        let size = message.size();
-        self.listen(link, message);
         {
+            // Before and not behind: the listener may call its sender back, and wait for the answer.
             let mut state = link.lock();
-            state.taken(size);
+            state.taken(message.size());
             link.nudge(&mut state);
         }
+        self.listen(link, message);
         self.take_message_later(link);
     }
 
@@ -273,7 +281,9 @@ impl Serving {
         let listeners = self.services.listeners(&channel);
         let payload = message.into_payload();
         if payload.check(&self.limits).is_err() {
-            return link.lock().pump.connection().strike(link.now());
+            let mut state = link.lock();
+            state.pump.connection().strike(link.now());
+            return link.nudge(&mut state);
         }
         for listener in listeners {
             if !self.services.takes(&listener) {

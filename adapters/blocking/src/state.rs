@@ -41,7 +41,7 @@ pub(crate) struct State {
     /// The thread that reads while nobody waits, if there is one.
     pub(crate) reader: Option<Reader>,
     pub(crate) writes_in_background: bool,
-    /// Bytes of messages in the inbox and in the hands of listeners.
+    /// Bytes of messages that wait for their listeners.
     pub(crate) untaken: usize,
     /// Bytes came since all that had come was dealt with.
     pub(crate) fed: bool,
@@ -210,7 +210,7 @@ impl State {
         }
     }
 
-    /// So many bytes of messages are dealt with; they were counted when they came out of the pump.
+    /// So many bytes of messages wait no more; they were counted when they came out of the pump.
     pub(crate) const fn taken(&mut self, bytes: usize) {
         self.untaken -= bytes;
         self.pump.set_untaken(self.untaken);

@@ -1,8 +1,10 @@
-//! Waiting for a socket, and being woken meanwhile. Called by `link` and the acceptor; calls the
-//! operating system only.
+//! Waiting for a stream or a client, and being woken meanwhile. Called by `link` and the acceptor; calls
+//! the operating system only.
 
 use std::io;
 use std::time::Duration;
+
+use switchboard_endpoint::{Listener, Stream};
 
 /// What ended a wait. All may be false: a wait may end for no reason.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,16 +14,15 @@ pub(crate) struct Ready {
 }
 
 #[cfg(unix)]
-pub(crate) use unix::{Wake, hang_up, wait};
+pub(crate) use unix::{Wake, wait, wait_for_client};
 
 #[cfg(unix)]
 mod unix {
-    use std::os::fd::AsFd;
+    use std::os::fd::{AsFd, BorrowedFd};
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use rustix::net::{Shutdown, shutdown};
 
-    use super::{Duration, Ready, io};
+    use super::{Duration, Listener, Ready, Stream, io};
 
     /// A descriptor that ends a wait from another thread.
     #[derive(Debug)]
@@ -50,7 +51,7 @@ mod unix {
             let _ = rustix::io::read(&self.event, &mut [0; 8]);
         }
 
-        fn end(&self) -> impl AsFd {
+        fn end(&self) -> BorrowedFd<'_> {
             self.event.as_fd()
         }
     }
@@ -74,42 +75,72 @@ mod unix {
             while io::Read::read(&mut &self.event.0, &mut [0; 64]).is_ok_and(|count| count > 0) {}
         }
 
-        fn end(&self) -> impl AsFd {
+        fn end(&self) -> BorrowedFd<'_> {
             self.event.0.as_fd()
         }
     }
 
-    /// Ends both directions, for the peer as if all descriptors of this end were closed.
-    pub(crate) fn hang_up(stream: &impl AsFd) {
-        // A peer that is gone needs no telling.
-        let _ = shutdown(stream, Shutdown::Both);
-    }
-
-    /// Waits until `source` is readable (if `read`) or writable (if `write`) or broken, `wake` is
+    /// Waits until a stream is readable (if `read`) or writable (if `write`) or broken, `wake` is
     /// woken, or `timeout` has passed. Without a timeout it costs less.
     pub(crate) fn wait(
-        source: &impl AsFd,
+        stream: &Stream,
         wake: &Wake,
         read: bool,
         write: bool,
         timeout: Option<Duration>,
     ) -> Ready {
+        let other = if write { stream.write_fd() } else { None };
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, read);
-        interest.set(PollFlags::OUT, write);
-        let end = wake.end();
-        let mut descriptors = [PollFd::new(&end, PollFlags::IN), PollFd::new(source, interest)];
+        interest.set(PollFlags::OUT, write && other.is_none());
+        poll_for(stream, interest, other.as_deref().map(AsFd::as_fd), wake, timeout)
+    }
+
+    /// The same for a client who comes to a listener (if `accept`).
+    pub(crate) fn wait_for_client(
+        listener: &Listener,
+        wake: &Wake,
+        accept: bool,
+        timeout: Option<Duration>,
+    ) -> Ready {
+        let interest = if accept { PollFlags::IN } else { PollFlags::empty() };
+        poll_for(listener, interest, None, wake, timeout)
+    }
+
+    /// `other` is a descriptor of its own to write.
+    fn poll_for(
+        source: &impl AsFd,
+        interest: PollFlags,
+        other: Option<BorrowedFd<'_>>,
+        wake: &Wake,
+        timeout: Option<Duration>,
+    ) -> Ready {
+        let (wake, source) = (wake.end(), source.as_fd());
+        let last = other.unwrap_or(source);
+        let mut descriptors = [
+            PollFd::new(&wake, PollFlags::IN),
+            PollFd::new(&source, interest),
+            PollFd::new(&last, PollFlags::OUT),
+        ];
         // A source that nobody asks about is left out: that it is broken would end every wait at once.
-        let asked = if read || write { 2 } else { 1 };
+        let asked = match (interest.is_empty(), other) {
+            (true, None) => &mut descriptors[..1],
+            (false, None) => &mut descriptors[..2],
+            (false, Some(_)) => &mut descriptors[..],
+            (true, Some(_)) => {
+                descriptors.swap(1, 2);
+                &mut descriptors[..2]
+            }
+        };
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         // What can go wrong here is a signal: then the wait ends for no reason.
-        if poll(&mut descriptors[..asked], timeout.as_ref()).is_err() {
+        if poll(asked, timeout.as_ref()).is_err() {
             return Ready::default();
         }
-        let broken = PollFlags::HUP | PollFlags::ERR;
+        let ended = PollFlags::IN | PollFlags::HUP | PollFlags::ERR;
         Ready {
-            readable: read && descriptors[1].revents().intersects(PollFlags::IN | broken),
-            woken: !descriptors[0].revents().is_empty(),
+            readable: interest.contains(PollFlags::IN) && asked[1].revents().intersects(ended),
+            woken: !asked[0].revents().is_empty(),
         }
     }
 }
@@ -117,11 +148,11 @@ mod unix {
 /// A system on which no transport is served yet: a stream cannot be made there, so that nobody ever
 /// waits for one.
 #[cfg(not(unix))]
-pub(crate) use elsewhere::{Wake, hang_up, wait};
+pub(crate) use elsewhere::{Wake, wait, wait_for_client};
 
 #[cfg(not(unix))]
 mod elsewhere {
-    use super::{Duration, Ready, io};
+    use super::{Duration, Listener, Ready, Stream, io};
 
     #[derive(Debug)]
     pub(crate) struct Wake(std::convert::Infallible);
@@ -140,9 +171,16 @@ mod elsewhere {
         }
     }
 
-    pub(crate) const fn hang_up<S>(_: &S) {}
+    pub(crate) fn wait(_: &Stream, wake: &Wake, _: bool, _: bool, _: Option<Duration>) -> Ready {
+        match wake.0 {}
+    }
 
-    pub(crate) fn wait<S>(_: &S, wake: &Wake, _: bool, _: bool, _: Option<Duration>) -> Ready {
+    pub(crate) fn wait_for_client(
+        _: &Listener,
+        wake: &Wake,
+        _: bool,
+        _: Option<Duration>,
+    ) -> Ready {
         match wake.0 {}
     }
 }

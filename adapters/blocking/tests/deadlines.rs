@@ -192,3 +192,18 @@ fn a_send_to_a_peer_that_does_not_read_ends_at_its_deadline() {
     assert_eq!(server.hear().unwrap(), common::GOODBYE[4..]);
     assert_eq!(server.hear(), None);
 }
+
+#[test]
+fn a_client_that_promised_to_keep_alive_does_so_before_its_first_call() {
+    let (_watchdog, place) = (watchdog(), Place::new());
+    let listener = place.listen();
+    let address = place.address();
+    let mut config = Config::default();
+    config.keepalive = Some(Duration::from_secs(1));
+    let builder = Client::builder().config(config);
+    let client = thread::spawn(move || builder.connect(&address).unwrap());
+    let mut raw = Raw::welcomes(&listener, WELCOME);
+    let _client = client.join().unwrap();
+    raw.0.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+    assert_eq!(raw.hear().expect("a ping within three intervals")[..2], [0x82, 4]);
+}

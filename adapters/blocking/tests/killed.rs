@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use common::{Gate, Home, Place, patient, until_cancelled, wait_until, watchdog};
+use common::{Gate, Home, Place, Raw, WELCOME, patient, until_cancelled, wait_until, watchdog};
 use rustix::process::{Pid, Signal, kill_process};
 use switchboard::{
     CallError, CloseReason, Config, Fate, Options, Payload, Rejected, Timer, Welcome,
@@ -313,4 +313,20 @@ fn a_client_that_is_killed_in_the_midst_of_calls_of_both_sides() {
         assert_eq!(peer.closed(), Some(CloseReason::Lost));
         wait_until(|| home.server.peers().is_empty());
     }
+}
+
+#[test]
+fn a_client_whose_write_failed_says_why_to_the_next_caller() {
+    let (_watchdog, place) = (watchdog(), Place::new());
+    let listener = place.listen();
+    let address = place.address();
+    let client = thread::spawn(move || Client::connect(&address).unwrap());
+    let raw = Raw::welcomes(&listener, WELCOME);
+    let client = client.join().unwrap();
+    drop(raw);
+    // Nobody has noticed yet.
+    client.send("n", &1).unwrap();
+    let lost = CallError::Disconnected(CloseReason::Lost, Fate::NeverSent);
+    assert_eq!(client.request::<()>("n", &1), Err(lost.clone()));
+    assert_eq!(client.send("n", &1), Err(lost));
 }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Home, patient};
-use switchboard::{Config, Failure};
+use switchboard::{CallError, Config, Failure, Fate, Options};
 use switchboard_blocking::{Client, ClientBuilder, Context, Server, ServerBuilder};
 
 /// How deep it is from here on: asks the other side, until `n` is 0.
@@ -148,4 +148,23 @@ fn a_listener_calls_its_sender_back() {
         home.peer().send("n", &n).unwrap();
         assert_eq!(came.recv().unwrap(), (n, 3));
     }
+}
+
+// Threat 27.
+#[test]
+fn a_listener_that_calls_its_sender_back_behind_too_many_messages_ends_at_its_deadline() {
+    let mut config = Config::default();
+    config.max_untaken = 1;
+    let (sender, came) = channel();
+    let back = move |cx: Context, n: u32| {
+        let short = cx.peer().with(Options::new().deadline(Duration::from_millis(50)));
+        sender.send(short.request::<u32>("double", &n)).unwrap();
+    };
+    let home = Home::of(Server::builder().config(config).on("n", back));
+    let client = home.connect(Client::builder().handle("double", |_, n: u32| Ok(2 * n)));
+    let client = client.with(patient());
+    (0..3).for_each(|n| client.send("n", &n).unwrap());
+    let answers: Vec<_> = (0..3).map(|_| came.recv().unwrap()).collect();
+    assert!(answers.contains(&Err(CallError::Deadline(Fate::MayHaveRun))), "{answers:?}");
+    assert_eq!(answers[2], Ok(4), "nothing is lost but time");
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 
 use common::{Home, no_hurry, patient, wait_until, within};
-use switchboard::{CallError, CloseReason, Config, Fate, Restart, Timer};
+use switchboard::{CallError, CloseReason, Config, Fate, Payload, Restart, Timer};
 use switchboard_blocking::{Client, ClientBuilder, Context, Server, ServerBuilder};
 
 /// Little room on the way, and patience.
@@ -247,5 +247,32 @@ fn one_thread_pauses_and_resumes_while_others_call() {
         over.store(true, Ordering::Relaxed);
         let sent = sends.join().unwrap();
         assert!(came.iter().take(sent).eq(0..sent));
+    });
+}
+
+#[test]
+fn a_paused_client_does_not_read_when_its_timer_wakes_it() {
+    let mut config = no_hurry();
+    config.max_unsent = 64 << 10;
+    let home = Home::of(Server::builder().config(config).handle("n", |_, ()| Ok(())));
+    let client = home.client();
+    client.ping().unwrap();
+    let (peer, over) = (home.peer().with(within(300)), AtomicBool::new(false));
+    client.pause();
+    let block = Payload::bytes(&[0; 50_000]);
+    thread::scope(|scope| {
+        // Each has a deadline that nobody waits for, so that the timer wakes the link.
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let call = client.with(within(1)).start::<()>("n", &());
+                while call.as_ref().is_ok_and(|call| !call.has_ended()) {
+                    thread::yield_now();
+                }
+            }
+        });
+        let sent = (0..400).take_while(|_| peer.send("m", &block).is_ok()).count();
+        over.store(true, Ordering::Relaxed);
+        let written = peer.counters().unwrap().bytes_out;
+        assert!(sent < 400 && written < 2_000_000, "{written} bytes went to one that has paused");
     });
 }

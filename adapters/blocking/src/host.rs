@@ -1,0 +1,298 @@
+//! `Host`: what a server's threads share: its connections, who may have one, and the acceptor's loop.
+//! Called by the server; knows endpoints, links and what a connection serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant as SystemInstant};
+
+use switchboard::service::{ConnectionStatus, ServerStatus};
+use switchboard::{Config, Connection, ConnectionId, Failure, Instant, Pump, Restart};
+use switchboard_endpoint::{
+    AcceptPause, Admission, AdmissionLimits, Arrival, Credentials, Listener, Stream,
+};
+
+use crate::link::Link;
+use crate::peer::Peer;
+use crate::pool::Pool;
+use crate::services::Services;
+use crate::serving::Serving;
+use crate::timer::Timer;
+use crate::wait::{Wake, wait_for_client};
+
+/// The number of the next connection: unique in this process, whatever servers it runs.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// Whoever finds no room is asked to come back then: others go all the time.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// What the server's threads share.
+pub(crate) struct Host {
+    pub(crate) services: Arc<Services>,
+    config: Arc<Config>,
+    /// Most of those without room that are told so; the others just see their stream end.
+    most_refused: usize,
+    pool: Arc<Pool>,
+    timer: Arc<Timer>,
+    /// Ends the acceptor's wait.
+    wake: Wake,
+    state: Mutex<State>,
+    changed: Condvar,
+    began: SystemInstant,
+}
+
+struct State {
+    connections: BTreeMap<ConnectionId, Served>,
+    admission: Admission,
+    /// Those that are being told that there is no room.
+    refused: BTreeSet<ConnectionId>,
+    accepts: bool,
+    /// How the server closes, once it does.
+    closing: Option<Restart>,
+}
+
+/// A connection that is served.
+#[derive(Clone)]
+struct Served {
+    link: Arc<Link>,
+    serving: Arc<Serving>,
+}
+
+impl Host {
+    pub(crate) fn new(
+        services: Services,
+        config: Config,
+        limits: AdmissionLimits,
+        threads: usize,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            services: Arc::new(services),
+            config: Arc::new(config),
+            most_refused: limits.unaccepted,
+            pool: Arc::new(Pool::new(threads)),
+            timer: Arc::default(),
+            wake: Wake::new()?,
+            state: Mutex::new(State {
+                connections: BTreeMap::new(),
+                admission: Admission::new(limits),
+                refused: BTreeSet::new(),
+                accepts: false,
+                closing: None,
+            }),
+            changed: Condvar::new(),
+            began: SystemInstant::now(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn links(&self) -> Vec<Arc<Link>> {
+        self.lock().connections.values().map(|served| Arc::clone(&served.link)).collect()
+    }
+
+    /// Who is connected and let in, in the order in which they came.
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        let served: Vec<Served> = self.lock().connections.values().cloned().collect();
+        served.iter().filter_map(|served| served.serving.peer()).collect()
+    }
+
+    /// What the server tells of itself.
+    pub(crate) fn status(&self) -> ServerStatus {
+        let program = std::env::current_exe().ok();
+        let program = program.as_deref().and_then(std::path::Path::file_name);
+        let connections = self.peers().into_iter().filter_map(|peer| {
+            let (uid, pid) =
+                peer.credentials().map_or((None, None), |who| (Some(who.uid), who.pid));
+            Some(ConnectionStatus { id: peer.id(), uid, pid, counters: peer.counters()? })
+        });
+        let (handlers, listeners) = self.services.channels();
+        ServerStatus {
+            program: program.unwrap_or_default().to_string_lossy().into_owned(),
+            pid: std::process::id(),
+            uptime: self.began.elapsed(),
+            connections: connections.collect(),
+            handlers,
+            listeners,
+        }
+    }
+
+    /// Serves those who come to a listener, too, on a thread of its own.
+    pub(crate) fn listen(self: &Arc<Self>, listener: Listener) -> io::Result<()> {
+        self.lock().accepts = true;
+        let this = Arc::clone(self);
+        let thread = thread::Builder::new().name("switchboard-acceptor".into());
+        thread.spawn(move || {
+            this.accept(&listener);
+            // The socket file goes before whoever waits for the end is told.
+            drop(listener);
+            this.lock().accepts = false;
+            this.changed.notify_all();
+        })?;
+        Ok(())
+    }
+
+    /// The acceptor's whole life.
+    fn accept(self: &Arc<Self>, listener: &Listener) {
+        let (mut pause, mut rest) = (AcceptPause::new(), None);
+        while self.lock().closing.is_none() {
+            if listener.is_exhausted() {
+                return self.wait_for_the_last();
+            }
+            let ready = wait_for_client(listener, &self.wake, rest.is_none(), rest);
+            if ready.woken {
+                self.wake.clear();
+            }
+            rest = match listener.accept() {
+                Ok((stream, credentials)) => {
+                    pause.succeeded();
+                    self.arrive(stream, credentials);
+                    None
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    pause.succeeded();
+                    None
+                }
+                Err(_) => Some(pause.failed()),
+            };
+        }
+    }
+
+    /// Nobody else will come: the server has done its work when those have gone who are there.
+    fn wait_for_the_last(&self) {
+        let mut state = self.lock();
+        while state.closing.is_none() && !state.connections.is_empty() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A client has come. Without a descriptor or thread for it, it sees its stream end.
+    fn arrive(self: &Arc<Self>, stream: Stream, credentials: Option<Credentials>) {
+        let Some(id) = next_id() else { return };
+        let (arrival, tells) = {
+            let mut state = self.lock();
+            let arrival = state.admission.arrive(id, credentials.map(|who| who.uid));
+            (arrival, state.refused.len() < self.most_refused)
+        };
+        match arrival {
+            Arrival::Admitted => drop(self.serve(id, stream, credentials, true)),
+            Arrival::AdmittedInPlaceOf(oldest, failure) => {
+                self.refuse(oldest, failure);
+                drop(self.serve(id, stream, credentials, true));
+            }
+            Arrival::Refused(failure) if tells => {
+                if self.serve(id, stream, credentials, true).is_ok() {
+                    self.refuse(id, failure);
+                }
+            }
+            Arrival::Refused(_) => {}
+        }
+    }
+
+    /// Tells a client that there is no room for it, if not too many are being told.
+    fn refuse(&self, id: ConnectionId, failure: Failure) {
+        let (served, tells) = {
+            let mut state = self.lock();
+            let tells = state.refused.len() < self.most_refused;
+            if tells {
+                state.refused.insert(id);
+            }
+            (state.connections.get(&id).cloned(), tells)
+        };
+        let Some(Served { link, .. }) = served else { return };
+        let mut state = link.lock();
+        let connection = state.pump.connection();
+        if tells {
+            // It may have gone by itself meanwhile.
+            let _ = connection.refuse(link.now(), failure, Some(COME_BACK));
+        } else {
+            connection.abort(&failure.message);
+        }
+        link.nudge(&mut state);
+    }
+
+    /// Serves a stream that the program has connected itself, whatever the limits say.
+    pub(crate) fn attach(self: &Arc<Self>, stream: Stream) -> io::Result<ConnectionId> {
+        let credentials = stream.credentials()?;
+        let id = next_id().ok_or(io::ErrorKind::QuotaExceeded)?;
+        self.serve(id, stream, credentials, false)?;
+        Ok(id)
+    }
+
+    /// Serves a new connection on a thread of its own. `counted`: it is on the books of the admission.
+    fn serve(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        stream: Stream,
+        credentials: Option<Credentials>,
+        counted: bool,
+    ) -> io::Result<()> {
+        let connection = Connection::server(Arc::clone(&self.config), id, Instant::ZERO);
+        let (services, pool) = (Arc::clone(&self.services), Arc::clone(&self.pool));
+        let serving = Arc::new(Serving::new(services, pool, id.number(), self.config.payload));
+        let dispatch = Arc::clone(&serving);
+        let link = Link::new(stream, Arc::clone(&self.timer), Pump::new(connection), dispatch);
+        let link = link.inspect_err(|_| drop(self.gone(id)))?;
+        {
+            let mut state = self.lock();
+            if let Some(how) = &state.closing {
+                link.close(how.text(), how.reconnect_after());
+            }
+            let (link, serving) = (Arc::clone(&link), Arc::clone(&serving));
+            state.connections.insert(id, Served { link, serving });
+        }
+        let this = Arc::clone(self);
+        let thread = thread::Builder::new().name("switchboard-serving".into());
+        let spawned = thread.spawn(move || {
+            // Who has made room for another meanwhile is not let in any more.
+            let admit = || !counted || this.lock().admission.accepted(id);
+            // What unwinds in here is the destructor of something of the user's.
+            let _ = catch_unwind(AssertUnwindSafe(|| serving.run(&link, id, credentials, admit)));
+            drop(this.gone(id));
+        });
+        spawned.map(drop).inspect_err(|_| drop(self.gone(id)))
+    }
+
+    /// What was served is the caller's to drop, behind the lock: some of it is the user's.
+    fn gone(&self, id: ConnectionId) -> Option<Served> {
+        let mut state = self.lock();
+        state.admission.gone(id);
+        state.refused.remove(&id);
+        self.changed.notify_all();
+        state.connections.remove(&id)
+    }
+
+    /// Stops accepting, and gives each connection a command.
+    pub(crate) fn stop(&self, how: &Restart, command: impl Fn(&mut Connection, Instant)) {
+        self.lock().closing.get_or_insert_with(|| how.clone());
+        self.wake.wake();
+        self.changed.notify_all();
+        for link in self.links() {
+            let mut state = link.lock();
+            command(state.pump.connection(), link.now());
+            link.nudge(&mut state);
+        }
+    }
+
+    /// Waits until the server has ended.
+    pub(crate) fn wait_until_stopped(&self) {
+        {
+            let mut state = self.lock();
+            while state.accepts {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        // Not for their threads: they may be with a handler that never ends, or with this one.
+        for link in self.links() {
+            link.wait_until_done();
+        }
+    }
+}
+
+fn next_id() -> Option<ConnectionId> {
+    ConnectionId::new(NEXT.fetch_add(1, Ordering::Relaxed))
+}
