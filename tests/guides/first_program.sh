@@ -13,7 +13,7 @@ export SWITCHBOARD CARGO_NET_OFFLINE=true CARGO_TERM_QUIET=true
 work=$(mktemp -d)
 server=
 stop() {
-    [ -z "$server" ] || kill -INT -- "-$server" 2> /dev/null || true
+    [ -z "$server" ] || kill -TERM -- "-$server" 2> /dev/null || true
     server=
 }
 trap 'stop; rm -rf "$work"' EXIT

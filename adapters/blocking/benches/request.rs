@@ -83,7 +83,7 @@ fn one_at_a_time(floor: &str, bare: &str, ours: &str) {
     const SIZE: usize = 64;
     let (client, mut bare, mut echo) = (client(ours), Bare::connect(bare), echo(floor, SIZE));
     let raw = Payload::bytes(&[7; SIZE]);
-    let small = Small { id: 7, name: "0123456789abcdef".into(), data: vec![7; 32] };
+    let small = Small::new();
     let mut buffer = [7; SIZE];
     table(
         "P1: one call at a time, 64 bytes (a call)",
@@ -112,7 +112,7 @@ fn many_in_flight(floor: &str, bare: &str, ours: &str) {
     const MANY: usize = 64;
     let (client, mut bare, mut echo) = (client(ours), Bare::connect(bare), echo(floor, SIZE));
     let raw = Payload::bytes(&[7; SIZE]);
-    let small = Small { id: 7, name: "0123456789abcdef".into(), data: vec![7; 32] };
+    let small = Small::new();
     let mut buffer = [7; SIZE * MANY];
     table(
         "64 calls in flight, one thread (a call)",
@@ -148,6 +148,17 @@ fn eight_threads(floor: &str, ours: &str) {
     let client = client(ours);
     let echoes: Vec<_> = (0..THREADS).map(|_| echo(floor, SIZE)).collect();
     let raw = Payload::bytes(&[7; SIZE]);
+    let calls = |channel| {
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for _ in 0..CALLS {
+                        client.request::<Payload>(channel, &raw).expect("an answer");
+                    }
+                });
+            }
+        });
+    };
     table(
         "8 threads, one call at a time each (a call)",
         THREADS * CALLS,
@@ -165,17 +176,8 @@ fn eight_threads(floor: &str, ours: &str) {
                     }
                 });
             }),
-            candidate("handle_inline, raw payload, one client", || {
-                thread::scope(|scope| {
-                    for _ in 0..THREADS {
-                        scope.spawn(|| {
-                            for _ in 0..CALLS {
-                                client.request::<Payload>("raw", &raw).expect("an answer");
-                            }
-                        });
-                    }
-                });
-            }),
+            candidate("handle_inline, raw payload, one client", || calls("raw")),
+            candidate("handle, raw payload, one client", || calls("pool")),
         ],
     );
 }

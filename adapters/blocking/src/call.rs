@@ -67,7 +67,7 @@ impl<R> Call<R> {
 impl<R> Drop for Call<R> {
     fn drop(&mut self) {
         if !self.waited_for {
-            let mut state = self.link.lock();
+            let mut state = self.link.enter();
             cancel(&self.link, &mut state, self.id);
             state.abandon(self.waiter);
         }
@@ -90,7 +90,7 @@ pub struct Canceller {
 impl Canceller {
     /// Cancels the call. If it has ended this does nothing.
     pub fn cancel(&self) {
-        cancel(&self.link, &mut self.link.lock(), self.id);
+        cancel(&self.link, &mut self.link.enter(), self.id);
     }
 }
 
@@ -102,6 +102,7 @@ impl fmt::Debug for Canceller {
 
 fn cancel(link: &Arc<Link>, state: &mut State, id: CallId) {
     // One that has ended is open no more, and says so.
-    let _ = state.pump.connection().cancel(link.now(), id);
+    let now = state.now;
+    let _ = state.pump.connection().cancel(now, id);
     link.nudge(state);
 }

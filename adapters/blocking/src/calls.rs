@@ -35,7 +35,7 @@ impl Link {
         options: &Options,
     ) -> Result<Call<R>, CallError> {
         let (waiter, id) = self.open_call(channel, &args.to_payload()?, options)?;
-        self.nudge_soon(&mut self.lock());
+        self.nudge_soon(&mut self.enter());
         Ok(Call::new(Arc::clone(self), waiter, id))
     }
 
@@ -46,8 +46,8 @@ impl Link {
         args: &Payload,
         options: &Options,
     ) -> Result<Call<R>, CallError> {
-        let mut state = self.lock();
-        let now = self.now();
+        let mut state = self.enter();
+        let now = state.now;
         let opened = state.waiter(|connection, waiter| {
             connection.request(now, channel, args, options, waiter as u64)
         });
@@ -90,7 +90,7 @@ impl Link {
         self.when_there_is_room(options, |state, options, now| {
             state.pump.connection().send(now, channel, &payload, options)
         })?;
-        self.nudge(&mut self.lock());
+        self.nudge(&mut self.enter());
         Ok(())
     }
 
@@ -101,8 +101,9 @@ impl Link {
         message: &Payload,
         options: &Options,
     ) -> Result<(), CallError> {
-        let mut state = self.lock();
-        let sent = state.pump.connection().send(self.now(), channel, message, options);
+        let mut state = self.enter();
+        let now = state.now;
+        let sent = state.pump.connection().send(now, channel, message, options);
         sent.map_err(|rejected| state.call_error(rejected))?;
         self.nudge(&mut state);
         Ok(())
@@ -110,7 +111,7 @@ impl Link {
 
     /// The time to the peer and back.
     pub(crate) fn ping(self: &Arc<Self>, options: &Options) -> Result<Duration, CallError> {
-        let until = self.until(options);
+        let until = options.time_left(&self.config).map(|left| self.now() + left);
         let (waiter, ()) = self.when_there_is_room(options, |state, _, now| {
             // The core counts pings with 32 bits; so many waiters there never are.
             state.waiter(|connection, waiter| connection.ping(now, waiter as u32))
@@ -121,7 +122,7 @@ impl Link {
                 Some(Err(CallError::Disconnected(reason, Fate::MayHaveRun)))
             }
             Some(Outcome::Answer(_)) => unreachable!("the core answers a ping as a ping"),
-            None if until.is_some_and(|until| until <= self.now()) => {
+            None if until.is_some_and(|until| until <= state.now) => {
                 state.abandon(waiter);
                 Some(Err(CallError::Deadline(Fate::MayHaveRun)))
             }
@@ -131,21 +132,22 @@ impl Link {
 
     /// Begins to close gracefully.
     pub(crate) fn close(self: &Arc<Self>, message: &str, reconnect_after: Option<Duration>) {
-        let mut state = self.lock();
-        state.pump.connection().close(self.now(), message, reconnect_after);
+        let mut state = self.enter();
+        let now = state.now;
+        state.pump.connection().close(now, message, reconnect_after);
         self.nudge(&mut state);
     }
 
     /// Ends the connection at once.
     pub(crate) fn abort(self: &Arc<Self>, message: &str) {
-        let mut state = self.lock();
+        let mut state = self.enter();
         state.pump.connection().abort(message);
         self.nudge(&mut state);
     }
 
     /// Stops reading, or goes on with it.
     pub(crate) fn pause(self: &Arc<Self>, paused: bool) {
-        let mut state = self.lock();
+        let mut state = self.enter();
         state.pump.pause(paused);
         self.nudge(&mut state);
     }
@@ -159,11 +161,6 @@ impl Link {
         )
     }
 
-    /// When what is asked for now must be done.
-    fn until(&self, options: &Options) -> Option<Instant> {
-        options.time_left(&self.config).map(|left| self.now() + left)
-    }
-
     /// Tries a command until the connection takes it, or the deadline passes.
     fn when_there_is_room<T>(
         self: &Arc<Self>,
@@ -171,14 +168,17 @@ impl Link {
         mut command: impl FnMut(&mut State, &Options, Instant) -> Result<T, Rejected>,
     ) -> Result<T, CallError> {
         let until = {
-            let mut state = self.lock();
-            match command(&mut state, options, self.now()) {
-                Err(rejected) if is_passing(rejected) => self.until(options),
+            let mut state = self.enter();
+            let now = state.now;
+            match command(&mut state, options, now) {
+                Err(rejected) if is_passing(rejected) => {
+                    options.time_left(&self.config).map(|left| now + left)
+                }
                 result => return result.map_err(|rejected| state.call_error(rejected)),
             }
         };
         self.wait_for(None, until, |state| {
-            let now = self.now();
+            let now = state.now;
             if until.is_some_and(|until| until <= now) {
                 return Some(Err(CallError::Deadline(Fate::NeverSent)));
             }

@@ -232,7 +232,7 @@ fn verify_server(
 
 /// Drives the link until the server has answered.
 fn shake_hands(link: &Arc<Link>) -> Result<PeerWelcome, OpenError> {
-    let mut state = link.lock();
+    let mut state = link.enter();
     loop {
         let turn = link.turn(&mut state);
         if let Some(Event::Welcome(welcome)) = state.inbox.pop_front() {

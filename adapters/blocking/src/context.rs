@@ -58,7 +58,7 @@ impl Context {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         let Ok(link) = self.peer.link() else { return true };
-        let mut state = link.lock();
+        let mut state = link.enter();
         if self.inline {
             link.glance(&mut state);
         }

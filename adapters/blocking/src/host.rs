@@ -204,11 +204,12 @@ impl Host {
             (state.connections.get(&id).cloned(), tells)
         };
         let Some(Served { link, .. }) = served else { return };
-        let mut state = link.lock();
+        let mut state = link.enter();
+        let now = state.now;
         let connection = state.pump.connection();
         if tells {
             // It may have gone by itself meanwhile.
-            let _ = connection.refuse(link.now(), failure, Some(COME_BACK));
+            let _ = connection.refuse(now, failure, Some(COME_BACK));
         } else {
             connection.abort(&failure.message);
         }
@@ -272,8 +273,9 @@ impl Host {
         self.wake.wake();
         self.changed.notify_all();
         for link in self.links() {
-            let mut state = link.lock();
-            command(state.pump.connection(), link.now());
+            let mut state = link.enter();
+            let now = state.now;
+            command(state.pump.connection(), now);
             link.nudge(&mut state);
         }
     }

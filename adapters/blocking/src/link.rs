@@ -87,20 +87,28 @@ impl Link {
         self.origin + (at - Instant::ZERO)
     }
 
+    /// Takes the mutex to look at something.
     pub(crate) fn lock(&self) -> Guard<'_> {
         // Nothing that could panic halfway runs under it, so that the state is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes the mutex to command or drive the pump, at this time.
+    pub(crate) fn enter(&self) -> Guard<'_> {
+        let mut state = self.lock();
+        state.now = self.now();
+        state
+    }
+
     /// Drives the pump as far as it goes without waiting: takes events, writes what can be written.
     pub(crate) fn turn(&self, state: &mut State) -> Turn {
-        let now = self.now();
+        let now = state.now;
         state.turned = now;
         loop {
             match state.pump.next(now) {
                 Next::Event(event) => state.take(event),
                 Next::Io { read, write, until } => {
-                    if !write || !self.write(state, now) {
+                    if !write || !self.write(state) {
                         if core::mem::take(&mut state.fed) {
                             // The late answer to a call that was given up makes room, unannounced.
                             state.unpark(|waiter| waiter.is_none());
@@ -113,7 +121,7 @@ impl Link {
                     let _ = self.stream.shutdown_write();
                 }
                 Next::Yield => {
-                    self.write(state, now);
+                    self.write(state);
                     return Turn::Again;
                 }
                 Next::Done(reason) => {
@@ -129,14 +137,15 @@ impl Link {
     }
 
     /// Writes what can be written now; whether it came to anything.
-    fn write(&self, state: &mut State, now: Instant) -> bool {
+    fn write(&self, state: &mut State) -> bool {
+        let now = state.now;
         let mut chunks = [&[][..]; SLICES];
         let lent = state.pump.chunks(&mut chunks);
         let slices = chunks.map(IoSlice::new);
         match self.stream.try_write_vectored(&slices[..lent]) {
             Ok(written) => {
                 state.pump.wrote(now, written);
-                state.send_answers(now);
+                state.send_answers();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(_) => {
@@ -151,7 +160,7 @@ impl Link {
 
     /// Reads what there is.
     fn read(&self, state: &mut State) {
-        let now = self.now();
+        let now = state.now;
         state.fed = true;
         for _ in 0..READS {
             let space = state.pump.space();
@@ -185,13 +194,13 @@ impl Link {
             state.puts_off = false;
             drop(state);
             Arc::clone(&self.dispatch).take_up(self);
-            state = self.lock();
+            state = self.enter();
         }
         while let Some(event) = state.next_event() {
             any = true;
             drop(state);
             Arc::clone(&self.dispatch).event(self, event);
-            state = self.lock();
+            state = self.enter();
         }
         (state, any)
     }
@@ -218,7 +227,7 @@ impl Link {
     /// The same for one who waits so seldom that it needs no timer thread.
     pub(crate) fn wait_with_timeout<'a>(&'a self, state: Guard<'a>, turn: Turn) -> Guard<'a> {
         let timeout = match turn {
-            Turn::Wait { until, .. } => until.map(|until| until - self.now()),
+            Turn::Wait { until, .. } => until.map(|until| until - state.now),
             Turn::Again | Turn::Done => None,
         };
         self.wait_at_most(state, turn, timeout)
@@ -239,7 +248,7 @@ impl Link {
         if woken {
             self.wake.clear();
         }
-        let mut state = self.lock();
+        let mut state = self.enter();
         if let Some(seat) = &mut state.seat {
             seat.waits = false;
         }
@@ -259,14 +268,17 @@ impl Link {
 
     /// Called by the timer's thread.
     pub(crate) fn time_up(self: &Arc<Self>, due: Due) {
-        let mut state = self.lock();
+        let mut state = self.enter();
         // It may have been armed anew in between.
         state.armed = state.armed.filter(|armed| *armed != due);
         match &state.seat {
             // Nobody reads: what came meanwhile counts before the time does.
             None if !state.pump.is_paused() => self.read(&mut state),
             // The holder is busy: time in which it does not read is not the peer's silence.
-            Some(seat) if !seat.waits => state.pump.connection().heard(self.now()),
+            Some(seat) if !seat.waits => {
+                let now = state.now;
+                state.pump.connection().heard(now);
+            }
             _ => {}
         }
         self.nudge(&mut state);
@@ -314,7 +326,7 @@ impl Link {
         if alone || connection.unsent() >= BATCH {
             return self.nudge(state);
         }
-        self.arm(state, Some(self.now() + BATCH_TIME));
+        self.arm(state, Some(state.now + BATCH_TIME));
     }
 }
 

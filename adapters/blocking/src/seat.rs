@@ -29,7 +29,7 @@ impl Link {
         until: Option<Instant>,
         mut ready: impl FnMut(&mut State) -> Option<T>,
     ) -> T {
-        let mut state = self.lock();
+        let mut state = self.enter();
         loop {
             if let Some(value) = ready(&mut state) {
                 self.leave(&mut state);
@@ -110,7 +110,7 @@ impl Link {
         state.parked.push((waiter, this));
         drop(state);
         thread::park();
-        let mut state = self.lock();
+        let mut state = self.enter();
         state.parked.retain(|(_, thread)| thread.id() != id);
         state
     }
@@ -154,7 +154,7 @@ impl Link {
     /// The reader's whole life.
     fn read_on(self: &Arc<Self>) {
         let mut seen = 0;
-        let mut state = self.lock();
+        let mut state = self.enter();
         while !state.done {
             let taken = state.seat.is_some() || !state.parked.is_empty();
             if taken || state.left != seen {
@@ -170,7 +170,7 @@ impl Link {
                 } else {
                     thread::park_timeout(AWAY)
                 }
-                state = self.lock();
+                state = self.enter();
                 continue;
             }
             state.seat = Some(Seat::new(Kind::Reader, None));

@@ -84,7 +84,7 @@ impl Serving {
         credentials: Option<Credentials>,
         admit: impl Fn() -> bool,
     ) {
-        let mut state = link.lock();
+        let mut state = link.enter();
         state.take_seat();
         loop {
             if let Some(event) = state.next_event() {
@@ -96,12 +96,11 @@ impl Serving {
                     }
                     event => self.handle(link, event, true),
                 };
-                let now = link.now();
-                state = link.lock();
+                state = link.enter();
                 if let Some((call, answer)) = answer {
-                    state.respond(now, call, answer);
+                    state.respond(call, answer);
                 }
-                if now - state.turned < BATCH {
+                if state.now - state.turned < BATCH {
                     continue;
                 }
             }
@@ -136,8 +135,8 @@ impl Serving {
             // It was refused meanwhile.
             return;
         }
-        let mut state = link.lock();
-        let now = link.now();
+        let mut state = link.enter();
+        let now = state.now;
         let closed = Arc::clone(&state.closed);
         let connection = state.pump.connection();
         let failure = match verdict {
@@ -226,8 +225,8 @@ impl Serving {
                 work.handler.call(work.context, work.args, &self.limits)
             }
         };
-        let mut state = link.lock();
-        state.respond(link.now(), call, answer);
+        let mut state = link.enter();
+        state.respond(call, answer);
         link.nudge(&mut state);
     }
 
@@ -266,7 +265,7 @@ impl Serving {
         let Some(message) = next else { return };
         {
             // Before and not behind: the listener may call its sender back, and wait for the answer.
-            let mut state = link.lock();
+            let mut state = link.enter();
             state.taken(message.size());
             link.nudge(&mut state);
         }
@@ -281,8 +280,9 @@ impl Serving {
         let listeners = self.services.listeners(&channel);
         let payload = message.into_payload();
         if payload.check(&self.limits).is_err() {
-            let mut state = link.lock();
-            state.pump.connection().strike(link.now());
+            let mut state = link.enter();
+            let now = state.now;
+            state.pump.connection().strike(now);
             return link.nudge(&mut state);
         }
         for listener in listeners {
@@ -304,7 +304,7 @@ impl Serving {
 impl Dispatch for Serving {
     fn event(self: Arc<Self>, link: &Arc<Link>, event: Event) {
         if let Some((call, answer)) = self.handle(link, event, false) {
-            link.lock().respond(link.now(), call, answer);
+            link.enter().respond(call, answer);
         }
     }
 

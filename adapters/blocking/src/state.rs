@@ -18,6 +18,8 @@ use crate::timer::Due;
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) pump: Pump,
+    /// The time, as whoever got the mutex last read it: a clock costs as much as a whole frame.
+    pub(crate) now: Instant,
     /// When the pump was driven last.
     pub(crate) turned: Instant,
     /// What happened that is no answer: for whoever holds the seat.
@@ -119,6 +121,7 @@ impl State {
     pub(crate) fn new(pump: Pump) -> Self {
         Self {
             pump,
+            now: Instant::ZERO,
             turned: Instant::ZERO,
             inbox: VecDeque::new(),
             stopped: BTreeSet::new(),
@@ -228,15 +231,15 @@ impl State {
 
     /// Answers a call of the peer, now or as soon as there is room: whoever gives an answer never waits
     /// for the peer to read.
-    pub(crate) fn respond(&mut self, now: Instant, call: CallId, answer: Result<Payload, Failure>) {
+    pub(crate) fn respond(&mut self, call: CallId, answer: Result<Payload, Failure>) {
         self.stopped.remove(&call);
         self.answers.push_back((call, answer));
-        self.send_answers(now);
+        self.send_answers();
     }
 
-    pub(crate) fn send_answers(&mut self, now: Instant) {
+    pub(crate) fn send_answers(&mut self) {
         while let Some((call, answer)) = self.answers.front() {
-            let answered = self.pump.connection().respond(now, *call, answer.as_ref());
+            let answered = self.pump.connection().respond(self.now, *call, answer.as_ref());
             if answered == Err(Rejected::Full) {
                 return;
             }
@@ -256,7 +259,7 @@ impl State {
         while !self.is_choked() {
             match self.inbox.pop_front()? {
                 Event::Request { call, .. } if self.stopped.contains(&call) => {
-                    self.respond(self.turned, call, Ok(Payload::null()));
+                    self.respond(call, Ok(Payload::null()));
                 }
                 event => return Some(event),
             }

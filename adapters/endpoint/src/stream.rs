@@ -199,9 +199,13 @@ pub(crate) fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errn
     retry_on_intr(|| rustix::net::recv(socket, &mut *buffer, flags)).map(|(count, _)| count)
 }
 
-/// Writes to a socket. `sendmsg`, because std's vectored write is `writev`, and that raises SIGPIPE.
+/// Writes to a socket. `sendmsg`, because std's vectored write is `writev`, and that raises SIGPIPE; and
+/// `send` where it does, because it costs a tenth of a microsecond less.
 pub(crate) fn send(socket: &OwnedFd, slices: &[IoSlice<'_>]) -> Result<usize, Errno> {
     let mut nothing = SendAncillaryBuffer::default();
     let flags = NO_SIGNAL.union(SendFlags::DONTWAIT);
+    if let [slice] = slices {
+        return retry_on_intr(|| rustix::net::send(socket, slice, flags));
+    }
     retry_on_intr(|| rustix::net::sendmsg(socket, slices, &mut nothing, flags))
 }

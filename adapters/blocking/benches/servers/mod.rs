@@ -6,13 +6,29 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 use switchboard::{Config, Failure, Payload};
-use switchboard_blocking::{Context, Server};
+use switchboard_blocking::{Context, Server, ServerBuilder};
 
-#[derive(Serialize, Deserialize)]
+/// A small struct, of about 64 bytes as a payload.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Small {
     pub(crate) id: u64,
     pub(crate) name: String,
-    pub(crate) data: Vec<u8>,
+    pub(crate) price: f64,
+    pub(crate) stock: Option<u32>,
+}
+
+impl Small {
+    pub(crate) fn new() -> Self {
+        Self { id: 1234, name: "a name of twenty...".into(), price: 99.5, stock: Some(12) }
+    }
+}
+
+/// A server of ours that sends back what it gets.
+pub(crate) fn ours() -> ServerBuilder {
+    Server::builder()
+        .handle_inline("raw", |_: Context, raw: Payload| Ok::<_, Failure>(raw))
+        .handle_inline("typed", |_: Context, small: Small| Ok::<_, Failure>(small))
+        .handle("pool", |_: Context, raw: Payload| Ok::<_, Failure>(raw))
 }
 
 /// Serves until it is killed; says so with one byte once it does.
@@ -20,13 +36,7 @@ pub(crate) fn serve(kind: &str, path: &str) {
     if kind == "switchboard" {
         let mut config = Config::default();
         config.max_frame = 64 << 20;
-        let server = Server::builder()
-            .config(config)
-            .handle_inline("raw", |_: Context, raw: Payload| Ok::<_, Failure>(raw))
-            .handle_inline("typed", |_: Context, small: Small| Ok::<_, Failure>(small))
-            .handle("pool", |_: Context, raw: Payload| Ok::<_, Failure>(raw))
-            .bind(path)
-            .expect("a free place");
+        let server = ours().config(config).bind(path).expect("a free place");
         ready();
         return server.closed();
     }
