@@ -53,7 +53,7 @@ impl<R> Call<R> {
     /// it has ended before.
     #[must_use]
     pub fn canceller(&self) -> Canceller {
-        Canceller { link: Arc::clone(&self.link), id: self.id }
+        Canceller::new(Arc::clone(&self.link), self.id)
     }
 
     /// Whether it has ended, so that [`wait`](Self::wait) returns at once. This does not read: an
@@ -80,7 +80,8 @@ impl<R> fmt::Debug for Call<R> {
     }
 }
 
-/// Cancels one call, from any thread: of [`Call::canceller`].
+/// Cancels one call, from any thread: of [`Call::canceller`] and of
+/// [`Exchange::canceller`](crate::Exchange::canceller).
 #[derive(Clone)]
 pub struct Canceller {
     link: Arc<Link>,
@@ -88,6 +89,10 @@ pub struct Canceller {
 }
 
 impl Canceller {
+    pub(crate) const fn new(link: Arc<Link>, id: CallId) -> Self {
+        Self { link, id }
+    }
+
     /// Cancels the call. If it has ended this does nothing.
     pub fn cancel(&self) {
         cancel(&self.link, &mut self.link.enter(), self.id);
@@ -100,7 +105,7 @@ impl fmt::Debug for Canceller {
     }
 }
 
-fn cancel(link: &Arc<Link>, state: &mut State, id: CallId) {
+pub(crate) fn cancel(link: &Arc<Link>, state: &mut State, id: CallId) {
     // One that has ended is open no more, and says so.
     let now = state.now;
     let _ = state.pump.connection().cancel(now, id);

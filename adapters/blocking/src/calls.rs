@@ -162,7 +162,7 @@ impl Link {
     }
 
     /// Tries a command until the connection takes it, or the deadline passes.
-    fn when_there_is_room<T>(
+    pub(crate) fn when_there_is_room<T>(
         self: &Arc<Self>,
         options: &Options,
         mut command: impl FnMut(&mut State, &Options, Instant) -> Result<T, Rejected>,

@@ -14,6 +14,7 @@ use switchboard_endpoint::{Credentials, OpenError};
 use crate::call::Call;
 use crate::client_builder::ClientBuilder;
 use crate::context::Context;
+use crate::exchange::Exchange;
 use crate::guard::Guard;
 use crate::link::Link;
 use crate::services::Services;
@@ -112,6 +113,23 @@ impl Client {
         args: &(impl ToPayload + ?Sized),
     ) -> Result<Call<R>, CallError> {
         self.shared.link.start(channel, args, &self.options)
+    }
+
+    /// Calls `channel` with streams of items beside the arguments and the answer: this side sends some,
+    /// then says that they are complete, and the handler sends some before its answer.
+    ///
+    /// The deadline is that of the whole exchange; an option of this handle lifts it.
+    ///
+    /// # Errors
+    ///
+    /// Every [`CallError`] of a call that was not sent. How it ends is told by
+    /// [`Exchange::answer`].
+    pub fn open(
+        &self,
+        channel: &str,
+        args: &(impl ToPayload + ?Sized),
+    ) -> Result<Exchange, CallError> {
+        self.shared.link.open_exchange(channel, args, &self.options)
     }
 
     /// Sends a one-way message. Returns when it is queued; it is written at once if the peer reads, else

@@ -179,6 +179,8 @@ impl ClientBuilder {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
+        // Every handler can take them here.
+        self.config.takes_items = true;
         self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
         Ok(self)
     }

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::{CallId, Headers, Instant};
+use switchboard::{CallError, CallId, FromPayload, Headers, Instant, Rejected};
 
+use crate::items::{ItemSender, Items};
 use crate::peer::Peer;
 
 /// What a handler or listener knows beside its arguments.
@@ -50,6 +51,37 @@ impl Context {
     pub fn time_left(&self) -> Option<Duration> {
         let (_, deadline) = self.call?;
         Some(deadline? - self.peer.link().ok()?.now())
+    }
+
+    /// The items that the caller sends. Of a call without any, and of a message, it is empty at once.
+    ///
+    /// ```
+    /// # use switchboard_blocking::{Context, Server};
+    /// # let builder = Server::builder();
+    /// builder.handle("sum", |cx: Context, ()| {
+    ///     let mut sum = 0;
+    ///     for number in cx.items::<u64>() {
+    ///         sum += number?;
+    ///     }
+    ///     Ok(sum)
+    /// })
+    /// # ;
+    /// ```
+    #[must_use]
+    pub fn items<T: FromPayload>(&self) -> Items<T> {
+        let open = self.call.and_then(|(call, _)| Some((self.peer.link().ok()?, call)));
+        Items::new(open)
+    }
+
+    /// Sends items to the caller, if it asked for them.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Disconnected`] if the connection has ended, [`CallError::Rejected`] with `NoStream` for
+    /// a message.
+    pub fn sender(&self) -> Result<ItemSender, CallError> {
+        let (call, _) = self.call.ok_or(CallError::Rejected(Rejected::NoStream))?;
+        Ok(ItemSender::new(self.peer.link()?, call))
     }
 
     /// Whether nobody waits for the answer any more: the caller has cancelled, its deadline has passed,

@@ -302,7 +302,8 @@ impl Link {
                 let settled = seat.waiter.is_some_and(|waiter| state.is_settled(waiter));
                 let waits_amiss = (seat.read, seat.write) != (read, write);
                 self.arm(state, until);
-                settled || waits_amiss || (state.puts_off && !state.is_choked())
+                let stirred = state.inboxes.have_stirred();
+                settled || waits_amiss || stirred || (state.puts_off && !state.is_choked())
             }
             (Turn::Wait { write, until, .. }, None) => {
                 self.arm(state, until);

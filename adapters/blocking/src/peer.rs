@@ -14,6 +14,7 @@ use switchboard::{
 use switchboard_endpoint::Credentials;
 
 use crate::call::Call;
+use crate::exchange::Exchange;
 use crate::link::Link;
 
 /// Who is at the other end of a connection: to a server's handlers the client, to a client's handlers
@@ -126,6 +127,19 @@ impl Peer {
         args: &(impl ToPayload + ?Sized),
     ) -> Result<Call<R>, CallError> {
         self.link()?.start(channel, args, &self.options)
+    }
+
+    /// Calls with streams of items, both ways.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Client::open`](crate::Client::open).
+    pub fn open(
+        &self,
+        channel: &str,
+        args: &(impl ToPayload + ?Sized),
+    ) -> Result<Exchange, CallError> {
+        self.link()?.open_exchange(channel, args, &self.options)
     }
 
     /// Sends a one-way message.

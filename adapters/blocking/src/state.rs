@@ -9,9 +9,10 @@ use std::time::Duration;
 use slab::Slab;
 use switchboard::{
     CallError, CallId, CloseReason, Connection, Event, Failure, Fate, Instant, Payload, Pump,
-    Rejected,
+    Rejected, Streams,
 };
 
+use crate::streams::Inboxes;
 use crate::timer::Due;
 
 /// What the mutex guards.
@@ -26,6 +27,7 @@ pub(crate) struct State {
     pub(crate) inbox: VecDeque<Event>,
     /// Calls of the peer whose caller no longer waits, until they are answered.
     pub(crate) stopped: BTreeSet<CallId>,
+    pub(crate) inboxes: Inboxes,
     /// Answers that wait for room to be written, in the order in which they were given.
     answers: VecDeque<(CallId, Result<Payload, Failure>)>,
     /// Somebody has put off work until those answers are on their way.
@@ -125,6 +127,7 @@ impl State {
             turned: Instant::ZERO,
             inbox: VecDeque::new(),
             stopped: BTreeSet::new(),
+            inboxes: Inboxes::default(),
             answers: VecDeque::new(),
             puts_off: false,
             closed: Arc::default(),
@@ -194,6 +197,9 @@ impl State {
     }
 
     pub(crate) fn take(&mut self, event: Event) {
+        let Some(event) = self.inboxes.take(event) else {
+            return self.unpark(|waiter| waiter.is_none());
+        };
         match event {
             Event::Answer { token, outcome, .. } => {
                 self.settle(token as usize, Outcome::Answer(outcome));
@@ -201,12 +207,23 @@ impl State {
             Event::Pong { token, round_trip } => {
                 self.settle(token as usize, Outcome::Pong(round_trip));
             }
-            Event::Cancelled { call, .. } => drop(self.stopped.insert(call)),
+            Event::Cancelled { call, .. } => {
+                self.stopped.insert(call);
+                // Its handler may wait for items, or for room for them.
+                self.inboxes.stir();
+                self.unpark(|waiter| waiter.is_none());
+            }
             Event::Closed(reason) => self.end(&reason),
             other => {
                 if let Event::Message(message) = &other {
                     self.untaken += message.size();
                     self.pump.set_untaken(self.untaken);
+                }
+                if let Event::Request {
+                    call, streams: Streams { caller_sends: true, .. }, ..
+                } = &other
+                {
+                    self.inboxes.open(*call);
                 }
                 self.inbox.push_back(other);
             }
@@ -225,7 +242,8 @@ impl State {
             Some(slot) => *slot = Waiter::Settled(outcome),
             None => {}
         }
-        // Those who wait for room may have it now.
+        // Those who wait for room may have it now, and those who wait for items learn that none will come.
+        self.inboxes.stir();
         self.unpark(|parked| parked.is_none_or(|parked| parked == waiter));
     }
 
@@ -233,6 +251,7 @@ impl State {
     /// for the peer to read.
     pub(crate) fn respond(&mut self, call: CallId, answer: Result<Payload, Failure>) {
         self.stopped.remove(&call);
+        self.inboxes.close(call);
         self.answers.push_back((call, answer));
         self.send_answers();
     }
