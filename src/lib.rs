@@ -39,6 +39,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod backlog;
 mod close_reason;
 mod command;
 mod config;
@@ -60,6 +61,7 @@ mod status;
 mod topic;
 pub mod wire;
 
+pub use backlog::{Allowance, Backlog, Due, Overflow};
 pub use close_reason::{CloseReason, Timer};
 pub use command::Command;
 pub use config::{Config, ConfigError};
