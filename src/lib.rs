@@ -46,6 +46,7 @@ mod counters;
 mod error;
 mod event;
 mod failure;
+pub mod hub;
 mod id;
 mod instant;
 mod options;
@@ -54,6 +55,7 @@ mod pump;
 mod restart;
 pub mod service;
 mod status;
+mod topic;
 pub mod wire;
 
 pub use close_reason::{CloseReason, Timer};
@@ -73,4 +75,5 @@ pub use payload::{
 pub use pump::{Next, Pump};
 pub use restart::Restart;
 pub use status::Status;
+pub use topic::{is_pattern, is_topic};
 pub use wire::{HeaderValue, Headers};

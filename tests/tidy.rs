@@ -104,7 +104,7 @@ fn nothing_is_left_undone_and_the_core_prints_and_awaits_nothing() {
 /// one. The small nouns look down where they carry a payload or its errors, and where one names the
 /// versions of `wire`.
 const LAYERS: &[(&str, &str)] = &[
-    ("src/counters.rs src/id.rs src/instant.rs src/restart.rs src/status.rs", ""),
+    ("src/counters.rs src/id.rs src/instant.rs src/restart.rs src/status.rs src/topic.rs", ""),
     (
         "src/close_reason.rs src/error.rs src/failure.rs",
         "close_reason error failure payload status wire",
@@ -121,6 +121,7 @@ const LAYERS: &[(&str, &str)] = &[
          status wire",
     ),
     ("src/pump.rs", "connection close_reason error event instant wire"),
+    ("src/hub/", "hub id topic"),
     ("src/service/", "service failure payload status wire"),
 ];
 
