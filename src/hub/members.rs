@@ -26,13 +26,12 @@ impl Members {
         matches!(self.alone, Set::None) && self.groups.is_empty()
     }
 
-    pub(super) fn alone(&self) -> impl Iterator<Item = Subscriber> {
-        let (one, many) = match &self.alone {
-            Set::None => (None, None),
-            Set::One(one) => (Some(*one), None),
-            Set::Many(many) => (None, Some(many)),
-        };
-        one.into_iter().chain(many.into_iter().flatten().copied())
+    pub(super) fn alone(&self, found: &mut impl FnMut(Subscriber)) {
+        match &self.alone {
+            Set::None => {}
+            Set::One(one) => found(*one),
+            Set::Many(many) => many.iter().copied().for_each(found),
+        }
     }
 
     /// The groups in the order of their names, each with its members in the order of their turns.

@@ -7,6 +7,7 @@
 
 mod members;
 mod retained;
+mod run;
 mod tree;
 
 use alloc::boxed::Box;
@@ -78,6 +79,8 @@ impl<V> Scope<V> {
 /// ```
 #[derive(Debug)]
 pub struct Hub<V> {
+    /// The scope without a name, which most programs do with.
+    unnamed: Scope<V>,
     scopes: BTreeMap<Box<str>, Scope<V>>,
     subscriptions: BTreeMap<Subscriber, Entry>,
     /// The turns that were given to members of groups, counted.
@@ -93,8 +96,13 @@ impl<V> Default for Hub<V> {
 impl<V> Hub<V> {
     /// No subscription, no value.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { scopes: BTreeMap::new(), subscriptions: BTreeMap::new(), turns: 0 }
+    pub fn new() -> Self {
+        Self {
+            unnamed: Scope::default(),
+            scopes: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            turns: 0,
+        }
     }
 
     /// From now on publications of this scope whose topic fits go to `who`, or to one member of its
@@ -110,7 +118,7 @@ impl<V> Hub<V> {
             return false;
         }
         let turn = Turn { full: false, since: self.next_turn() };
-        let members = self.scope(scope).patterns.entry(pattern);
+        let members = self.made(scope).patterns.entry(pattern);
         match group {
             None => members.insert(who),
             Some(group) => members.insert_in(group, turn, who),
@@ -124,7 +132,7 @@ impl<V> Hub<V> {
     /// Ends a subscription; whether there was one.
     pub fn unsubscribe(&mut self, who: Subscriber) -> bool {
         let Some(entry) = self.subscriptions.remove(&who) else { return false };
-        if let Some(scope) = self.scopes.get_mut(&entry.scope) {
+        if let Some(scope) = find_mut(&mut self.unnamed, &mut self.scopes, &entry.scope) {
             if let Some(members) = scope.patterns.get_mut(&entry.pattern) {
                 match &entry.group {
                     None => members.remove(who),
@@ -163,7 +171,7 @@ impl<V> Hub<V> {
     /// Whether there is neither a subscription nor a retained value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.scopes.is_empty()
+        self.unnamed.is_empty() && self.scopes.is_empty()
     }
 
     /// Says whether the queue of a subscription is full: while it is, the others of its group go
@@ -182,11 +190,15 @@ impl<V> Hub<V> {
         except: Option<ConnectionId>,
         to: &mut Vec<Subscriber>,
     ) {
-        let Some(at) = self.scopes.get(scope) else { return };
+        let Some(at) = self.scope(scope) else { return };
         let wanted = |who: &Subscriber| Some(who.connection) != except;
         let mut next: Vec<(&str, Turn, Subscriber)> = Vec::new();
         at.patterns.each_fitting(topic, &mut |members| {
-            to.extend(members.alone().filter(wanted));
+            members.alone(&mut |who| {
+                if wanted(&who) {
+                    to.push(who);
+                }
+            });
             for (group, members) in members.groups() {
                 let first = members.iter().find(|(_, who)| wanted(who));
                 next.extend(first.map(|(turn, who)| (group, *turn, *who)));
@@ -217,19 +229,20 @@ impl<V> Hub<V> {
         size: usize,
         most: RetainedSize,
     ) -> Result<Option<V>, RetainedFull> {
-        let fits = match self.scopes.get(scope) {
+        let fits = match self.scope(scope) {
             Some(scope) => scope.retained.fits(topic, size, most),
             None => Retained::<V>::default().fits(topic, size, most),
         };
         if !fits {
             return Err(RetainedFull);
         }
-        Ok(self.scope(scope).retained.insert(topic, value, size))
+        Ok(self.made(scope).retained.insert(topic, value, size))
     }
 
     /// Forgets the value of a topic, which is handed out.
     pub fn forget(&mut self, scope: &str, topic: &str) -> Option<V> {
-        let value = self.scopes.get_mut(scope)?.retained.remove(topic);
+        let found = find_mut(&mut self.unnamed, &mut self.scopes, scope)?;
+        let value = found.retained.remove(topic);
         self.tidy(scope);
         value
     }
@@ -237,25 +250,26 @@ impl<V> Hub<V> {
     /// The value that a topic has.
     #[must_use]
     pub fn value(&self, scope: &str, topic: &str) -> Option<&V> {
-        self.scopes.get(scope)?.retained.get(topic)
+        self.scope(scope)?.retained.get(topic)
     }
 
     /// The values of the topics that a pattern stands for, in byte order of topic.
     pub fn retained(&self, scope: &str, pattern: &str) -> impl Iterator<Item = (&str, &V)> {
-        self.scopes.get(scope).into_iter().flat_map(move |scope| scope.retained.fitting(pattern))
+        self.scope(scope).into_iter().flat_map(move |scope| scope.retained.fitting(pattern))
     }
 
     /// What a scope retains.
     #[must_use]
     pub fn retained_size(&self, scope: &str) -> RetainedSize {
-        self.scopes.get(scope).map(|scope| scope.retained.size()).unwrap_or_default()
+        self.scope(scope).map(|scope| scope.retained.size()).unwrap_or_default()
     }
 
     /// Gives a member of a group another turn. Others have none.
     fn take_turn(&mut self, who: Subscriber, change: impl FnOnce(Turn) -> Turn) {
         let Some(entry) = self.subscriptions.get_mut(&who) else { return };
         let Some((group, turn)) = &mut entry.group else { return };
-        let Some(scope) = self.scopes.get_mut(&entry.scope) else { return };
+        let scope = find_mut(&mut self.unnamed, &mut self.scopes, &entry.scope);
+        let Some(scope) = scope else { return };
         let Some(members) = scope.patterns.get_mut(&entry.pattern) else { return };
         let next = change(*turn);
         // In this order, or a group of one would be made anew.
@@ -271,8 +285,17 @@ impl<V> Hub<V> {
         self.turns
     }
 
-    fn scope(&mut self, name: &str) -> &mut Scope<V> {
-        self.scopes.entry(name.into()).or_default()
+    fn scope(&self, name: &str) -> Option<&Scope<V>> {
+        if name.is_empty() { Some(&self.unnamed) } else { self.scopes.get(name) }
+    }
+
+    /// The scope, made if there is none.
+    fn made(&mut self, name: &str) -> &mut Scope<V> {
+        if name.is_empty() {
+            &mut self.unnamed
+        } else {
+            self.scopes.entry(name.into()).or_default()
+        }
     }
 
     /// A scope with nothing in it does not exist.
@@ -281,4 +304,13 @@ impl<V> Hub<V> {
             self.scopes.remove(name);
         }
     }
+}
+
+/// The scope with this name, while something else of the hub is in use.
+fn find_mut<'a, V>(
+    unnamed: &'a mut Scope<V>,
+    scopes: &'a mut BTreeMap<Box<str>, Scope<V>>,
+    name: &str,
+) -> Option<&'a mut Scope<V>> {
+    if name.is_empty() { Some(unnamed) } else { scopes.get_mut(name) }
 }

@@ -14,8 +14,9 @@
 //! choose names that collide. A node without a value has two children or more, so that what goes takes
 //! its memory along.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
+
+use super::run::Run;
 
 /// The patterns of one scope, each with a value.
 #[derive(Debug)]
@@ -26,10 +27,12 @@ pub(super) struct Tree<T> {
 #[derive(Debug)]
 struct Node<T> {
     /// What it adds to the bytes of its parent; of the root nothing, of any other at least one.
-    edge: Box<[u8]>,
+    edge: Run,
     value: Option<T>,
-    /// By the first byte of their edges, ascending.
-    children: Vec<(u8, Box<Self>)>,
+    /// The first byte of each child's edge, ascending.
+    firsts: Run,
+    /// In the same order.
+    children: Vec<Self>,
 }
 
 impl<T> Default for Tree<T> {
@@ -53,13 +56,13 @@ impl<T> Tree<T> {
             let at = match node.find(first) {
                 Ok(at) => at,
                 Err(at) => {
-                    node.children.insert(at, (first, Box::new(Node::new(rest))));
+                    node.insert(at, Node::new(rest));
                     at
                 }
             };
-            let child = &mut node.children[at].1;
-            let common = child.edge.iter().zip(rest).take_while(|(a, b)| a == b).count();
-            if common < child.edge.len() {
+            let child = &mut node.children[at];
+            let common = child.edge.bytes().iter().zip(rest).take_while(|(a, b)| a == b).count();
+            if common < child.edge.bytes().len() {
                 child.split(common);
             }
             node = child;
@@ -73,8 +76,8 @@ impl<T> Tree<T> {
         let (mut node, mut rest) = (&mut self.root, pattern.as_bytes());
         while let Some(&first) = rest.first() {
             let at = node.find(first).ok()?;
-            node = &mut node.children[at].1;
-            rest = rest.strip_prefix(&*node.edge)?;
+            node = &mut node.children[at];
+            rest = rest.strip_prefix(node.edge.bytes())?;
         }
         node.value.as_mut()
     }
@@ -84,19 +87,19 @@ impl<T> Tree<T> {
         let (mut parent, mut rest) = (&mut self.root, pattern.as_bytes());
         loop {
             let at = parent.find(*rest.first()?).ok()?;
-            let child = &mut parent.children[at].1;
-            rest = rest.strip_prefix(&*child.edge)?;
+            let child = &mut parent.children[at];
+            rest = rest.strip_prefix(child.edge.bytes())?;
             if rest.is_empty() {
                 let value = child.value.take()?;
                 if child.children.is_empty() {
-                    parent.children.remove(at);
+                    parent.remove(at);
                     parent.join();
                 } else {
                     child.join();
                 }
                 return Some(value);
             }
-            parent = &mut parent.children[at].1;
+            parent = &mut parent.children[at];
         }
     }
 
@@ -108,40 +111,51 @@ impl<T> Tree<T> {
 
 impl<T> Node<T> {
     fn new(edge: &[u8]) -> Self {
-        Self { edge: edge.into(), value: None, children: Vec::new() }
+        Self { edge: Run::new(edge), value: None, firsts: Run::new(&[]), children: Vec::new() }
     }
 
     fn find(&self, first: u8) -> Result<usize, usize> {
-        self.children.binary_search_by_key(&first, |(byte, _)| *byte)
+        self.firsts.bytes().binary_search(&first)
     }
 
     fn child(&self, first: u8) -> Option<&Self> {
-        self.find(first).ok().map(|at| &*self.children[at].1)
+        self.find(first).ok().and_then(|at| self.children.get(at))
+    }
+
+    fn insert(&mut self, at: usize, child: Self) {
+        // One more is all that it has room for: most nodes never have another.
+        self.children.reserve_exact(1);
+        self.children.insert(at, child);
+        self.note_firsts();
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.children.remove(at);
+        self.children.shrink_to_fit();
+        self.note_firsts();
+    }
+
+    fn note_firsts(&mut self) {
+        let firsts: Vec<u8> =
+            self.children.iter().filter_map(|child| child.edge.bytes().first().copied()).collect();
+        self.firsts = Run::new(&firsts);
     }
 
     /// Makes two of it: itself up to there, and one child with all else.
     fn split(&mut self, at: usize) {
-        let (front, back) = self.edge.split_at(at);
-        let (front, back): (Box<[u8]>, Box<[u8]>) = (front.into(), back.into());
-        let first = back[0];
-        self.edge = front;
-        let value = self.value.take();
-        let children = core::mem::take(&mut self.children);
-        self.children = Vec::from([(first, Box::new(Self { edge: back, value, children }))]);
+        let (front, back) = self.edge.bytes().split_at(at);
+        let (front, back) = (Self::new(front), Run::new(back));
+        let back = Self { edge: back, ..core::mem::replace(self, front) };
+        self.insert(0, back);
     }
 
-    /// Takes its only child into itself if it has no value of its own, and gives back what memory its
-    /// children needed.
+    /// Takes its only child into itself if it has no value of its own.
     fn join(&mut self) {
-        if self.children.len() == 1 && self.value.is_none() && !self.edge.is_empty() {
-            if let Some((_, child)) = self.children.pop() {
-                self.edge = [&*self.edge, &*child.edge].concat().into();
-                self.value = child.value;
-                self.children = child.children;
+        if self.children.len() == 1 && self.value.is_none() && !self.edge.bytes().is_empty() {
+            if let Some(child) = self.children.pop() {
+                let edge = [self.edge.bytes(), child.edge.bytes()].concat();
+                *self = Self { edge: Run::new(&edge), ..child };
             }
-        }
-        if self.children.len() * 4 <= self.children.capacity() {
-            self.children.shrink_to(self.children.len() * 2);
         }
     }
 
@@ -153,14 +167,14 @@ impl<T> Node<T> {
             if at == 0 || topic[at - 1] == b'.' {
                 for wildcard in [b'*', b'>'] {
                     if let Some(child) = node.child(wildcard) {
-                        if let Some(at) = follow(&child.edge, topic, at) {
+                        if let Some(at) = child.edge.follow(topic, at) {
                             child.search(topic, at, found);
                         }
                     }
                 }
             }
             let Some(child) = node.child(topic[at]) else { return };
-            let Some(end) = follow(&child.edge, topic, at) else { return };
+            let Some(end) = child.edge.follow(topic, at) else { return };
             (node, at) = (child, end);
         }
         if let Some(value) = &node.value {
@@ -169,25 +183,11 @@ impl<T> Node<T> {
     }
 }
 
-/// Where in the topic one stands behind an edge, if that fits from there.
-fn follow(edge: &[u8], topic: &[u8], mut at: usize) -> Option<usize> {
-    for byte in edge {
-        match (*byte, topic.get(at)) {
-            (_, None) => return None,
-            (b'*', _) => at += topic[at..].iter().take_while(|byte| **byte != b'.').count(),
-            (b'>', _) => at = topic.len(),
-            (byte, Some(other)) if byte == *other => at += 1,
-            _ => return None,
-        }
-    }
-    Some(at)
-}
-
 /// Without a call for each level: patterns can be chosen so that there are 255 of them.
 impl<T> Drop for Tree<T> {
     fn drop(&mut self) {
         let mut rest = core::mem::take(&mut self.root.children);
-        while let Some((_, mut node)) = rest.pop() {
+        while let Some(mut node) = rest.pop() {
             rest.append(&mut node.children);
         }
     }
