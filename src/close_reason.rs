@@ -30,6 +30,13 @@ pub enum CloseReason {
         /// The application's own words, for its own eyes.
         message: String,
     },
+    /// This side ended it with an error of its own, which it told the peer: see
+    /// [`Connection::fail_with`](crate::Connection::fail_with). So ends a subscriber that does not
+    /// read, if its policy is to disconnect.
+    Failed {
+        /// What it told the peer.
+        failure: Failure,
+    },
     /// The server refused the client: as the client sees it.
     Refused {
         /// What the server said.
@@ -111,7 +118,9 @@ impl CloseReason {
         match self {
             Self::Closed { .. } | Self::PeerClosed { .. } => None,
             Self::Aborted { .. } => Some(Status::ABORTED),
-            Self::Refused { failure, .. } | Self::Rejected { failure } => Some(failure.status),
+            Self::Refused { failure, .. }
+            | Self::Rejected { failure }
+            | Self::Failed { failure } => Some(failure.status),
             Self::Versions { .. } | Self::Interface { .. } => Some(Status::FAILED_PRECONDITION),
             Self::PeerError { status, .. } => Some(*status),
             Self::Protocol(error) => Some(error.status()),
@@ -127,6 +136,7 @@ impl fmt::Display for CloseReason {
             Self::Closed { message } => write!(f, "closed by this side{}", Colon(message)),
             Self::PeerClosed { message, .. } => write!(f, "closed by the peer{}", Colon(message)),
             Self::Aborted { message } => write!(f, "aborted by this side{}", Colon(message)),
+            Self::Failed { failure } => write!(f, "ended by this side: {failure}"),
             Self::Refused { failure, .. } => write!(f, "the server refused: {failure}"),
             Self::Rejected { failure } => write!(f, "this side refused: {failure}"),
             Self::Versions { theirs } => {

@@ -7,6 +7,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::payload::PayloadLimits;
+use crate::policy::Policy;
 use crate::wire::{COPIED, LEAST_MAX_FRAME, READ, SPARE, Settings};
 
 /// Durations from a peer or a caller are cut at 24 hours where they enter.
@@ -74,6 +75,27 @@ pub struct Config {
     /// Above so many bytes of requests that came and are not answered, further ones are answered
     /// RESOURCE_EXHAUSTED. Default 64 MiB: four of the longest frames.
     pub max_unanswered: usize,
+    /// First credit of each stream of items to this side, in bytes: so much is under way, or not yet
+    /// taken, at most, and one item may pass it. Default 256 KiB: a local socket's round trip of a fast
+    /// stream. 1 B to 2 GiB - 1.
+    pub stream_window: u32,
+    /// Whether handlers here may take streams of items. Without it a call whose caller wants to send one
+    /// is answered INVALID_ARGUMENT before anyone sees it. Default no.
+    pub takes_items: bool,
+    /// Whether this side offers topics: the peer may subscribe and publish, and the application, as a
+    /// rule a broker, answers. Without it such calls are answered UNIMPLEMENTED. Default no.
+    pub offers_topics: bool,
+    /// Subscriptions that the peer may have. Default 1,024; each costs at most 256 bytes.
+    pub max_subscriptions: u32,
+    /// What the queue of a subscription that does not say does when it is full. Default: drop those
+    /// that wait longest.
+    pub policy: Policy,
+    /// Deliveries that wait to be written, for all subscriptions of the peer together. Default 1,024: a
+    /// burst passes. Those above it are dropped by their subscription's policy, and the subscriber is
+    /// told.
+    pub max_deliveries: usize,
+    /// Bytes of them, likewise; if none waits, one of any size is taken. Default 1 MiB.
+    pub max_delivery_bytes: usize,
     /// Limits of each payload that is used.
     pub payload: PayloadLimits,
     /// Frames that a driver handles before it lets others have their turn. Default 64: long enough to
@@ -103,6 +125,13 @@ impl Default for Config {
             max_unsent: 1 << 20,
             max_untaken: 1 << 20,
             max_unanswered: 64 << 20,
+            stream_window: 256 << 10,
+            takes_items: false,
+            offers_topics: false,
+            max_subscriptions: 1024,
+            policy: Policy::DropOldest,
+            max_deliveries: 1024,
+            max_delivery_bytes: 1 << 20,
             payload: PayloadLimits::default(),
             turn_frames: 64,
             turn_bytes: 256 << 10,
@@ -130,6 +159,12 @@ impl Config {
             (self.call_deadline != Some(Duration::ZERO), "call_deadline must be above 0, or None"),
             (self.max_unsent > 0, "max_unsent must be above 0"),
             (self.max_unanswered > 0, "max_unanswered must be above 0"),
+            (
+                (1..=i32::MAX as u32).contains(&self.stream_window),
+                "stream_window must be 1 B to 2 GiB - 1",
+            ),
+            (self.max_deliveries > 0, "max_deliveries must be above 0"),
+            (self.max_delivery_bytes > 0, "max_delivery_bytes must be above 0"),
             (self.payload.max_depth > 0, "payload.max_depth must be above 0"),
             (self.payload.max_items > 0, "payload.max_items must be above 0"),
             (self.turn_frames > 0, "turn_frames must be above 0"),
@@ -167,6 +202,7 @@ impl Config {
         Settings {
             max_frame: self.max_frame.max(LEAST_MAX_FRAME),
             max_calls: self.max_calls,
+            stream_window: self.stream_window,
             keepalive: self.keepalive.map(|every| every.clamp(LEAST_KEEPALIVE, LONGEST)),
             scope: scope.into(),
             interfaces: self.interfaces.clone(),

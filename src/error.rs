@@ -34,6 +34,10 @@ pub enum ProtocolError {
     UnknownCall,
     /// A stream frame of a stream that no flag of its request allows (section 4).
     UnexpectedStream,
+    /// An item while its sender had no credit (section 4).
+    NoCredit,
+    /// Credit above 2^31 - 1 (section 4).
+    CreditOverflow,
     /// `delivery` or `lagged` outside of a subscription's life (section 5).
     UnknownSubscription,
     /// More than 16 pings are unanswered (section 3).
@@ -58,6 +62,8 @@ impl ProtocolError {
             Self::BadCallId => "bad-call-id",
             Self::UnknownCall => "unknown-call",
             Self::UnexpectedStream => "unexpected-stream",
+            Self::NoCredit => "no-credit",
+            Self::CreditOverflow => "credit-overflow",
             Self::UnknownSubscription => "unknown-subscription",
             Self::TooManyPings => "too-many-pings",
             Self::UnexpectedPong => "unexpected-pong",
@@ -69,9 +75,12 @@ impl ProtocolError {
     #[must_use]
     pub const fn status(self) -> Status {
         match self {
-            Self::FrameEmpty | Self::FrameTooLarge | Self::TooManyPings | Self::TooManyStrikes => {
-                Status::RESOURCE_EXHAUSTED
-            }
+            Self::FrameEmpty
+            | Self::FrameTooLarge
+            | Self::NoCredit
+            | Self::CreditOverflow
+            | Self::TooManyPings
+            | Self::TooManyStrikes => Status::RESOURCE_EXHAUSTED,
             Self::NotSwitchboard | Self::MalformedFrame | Self::UnknownKind => {
                 Status::INVALID_ARGUMENT
             }
@@ -110,11 +119,20 @@ pub enum Rejected {
     TooLarge,
     /// A channel is 1 to 255 bytes of text: choose another name.
     BadChannel,
+    /// A topic or pattern is not what `is_topic` or `is_pattern` asks for: choose another name.
+    BadTopic,
     /// More headers than the protocol takes (16 entries, 8,192 bytes, those of the protocol
     /// included), a name that is not 1 to 255 bytes, or a name given twice.
     BadHeaders,
     /// No such call is open here: it has been answered, or never was.
     UnknownCall,
+    /// No such subscription is live here: it has ended, or never was.
+    UnknownSubscription,
+    /// The call has no stream in this direction, or it is complete: its caller asks for streams when it
+    /// makes the call.
+    NoStream,
+    /// The peer takes no more items of this call now: `Event::Room` tells when it does.
+    NoCredit,
     /// 16 pings are unanswered: the peer is slow; wait for a pong.
     TooManyPings,
     /// Every id of this connection is used up (2^52 calls): open another connection.
@@ -132,10 +150,17 @@ impl Rejected {
             }
             Self::TooLarge => "larger than the peer takes in one frame; send less at a time",
             Self::BadChannel => "a channel is 1 to 255 bytes of text",
+            Self::BadTopic => {
+                "a topic is 1 to 16 tokens joined by dots, 255 bytes at most, without spaces; only a \
+                 pattern has * and >"
+            }
             Self::BadHeaders => {
                 "headers are at most 16 entries and 8,192 bytes, each name 1 to 255 bytes and given once"
             }
             Self::UnknownCall => "no such call is open: it has been answered, or never was",
+            Self::UnknownSubscription => "no such subscription is live: it has ended, or never was",
+            Self::NoStream => "the call has no stream in this direction, or it is complete",
+            Self::NoCredit => "the peer takes no more items of this call now; wait for room",
             Self::TooManyPings => "16 pings are unanswered; wait for a pong",
             Self::IdsExhausted => "every id of this connection is used up; open another connection",
         }
@@ -145,12 +170,19 @@ impl Rejected {
     #[must_use]
     pub const fn status(self) -> Status {
         match self {
-            Self::NotReady | Self::UnknownCall => Status::FAILED_PRECONDITION,
-            Self::Closed => Status::UNAVAILABLE,
-            Self::Full | Self::Busy | Self::TooLarge | Self::TooManyPings | Self::IdsExhausted => {
-                Status::RESOURCE_EXHAUSTED
+            Self::NotReady | Self::UnknownCall | Self::UnknownSubscription => {
+                Status::FAILED_PRECONDITION
             }
-            Self::BadChannel | Self::BadHeaders => Status::INVALID_ARGUMENT,
+            Self::Closed => Status::UNAVAILABLE,
+            Self::Full
+            | Self::Busy
+            | Self::TooLarge
+            | Self::NoCredit
+            | Self::TooManyPings
+            | Self::IdsExhausted => Status::RESOURCE_EXHAUSTED,
+            Self::BadChannel | Self::BadTopic | Self::BadHeaders | Self::NoStream => {
+                Status::INVALID_ARGUMENT
+            }
         }
     }
 }

@@ -9,9 +9,13 @@ use core::time::Duration;
 
 use crate::close_reason::CloseReason;
 use crate::error::CallError;
+use crate::failure::Failure;
 use crate::id::{CallId, ConnectionId};
 use crate::instant::Instant;
+use crate::options::Streams;
 use crate::payload::Payload;
+use crate::policy::Policy;
+use crate::publication::Publication;
 use crate::status::Status;
 use crate::wire::{HeaderMap, Headers, Settings};
 
@@ -34,24 +38,96 @@ pub enum Event {
         call: CallId,
         /// When its caller stops waiting; [`Event::Cancelled`] tells when that has come.
         deadline: Option<Instant>,
+        /// Which streams the caller wants it to have. Without [`Config::takes_items`] those of the
+        /// caller are refused before anyone sees them.
+        ///
+        /// [`Config::takes_items`]: crate::Config::takes_items
+        streams: Streams,
         /// Channel, headers and arguments.
         request: Received,
     },
-    /// The caller of a call no longer waits for its answer: stop the work, then `respond` all the same
-    /// (whatever is answered, the caller is told `status`).
+    /// An item of a call's stream came, of the caller or of the callee. Once it has been used, say so
+    /// with [`Connection::taken`](crate::Connection::taken), or no further ones come after a while.
+    Item {
+        /// The call.
+        call: CallId,
+        /// The item.
+        item: Item,
+    },
+    /// The caller of a call has sent all its items.
+    End {
+        /// The call.
+        call: CallId,
+    },
+    /// An item that was refused with `Full` or `NoCredit` may be tried again.
+    Room {
+        /// The call.
+        call: CallId,
+    },
+    /// The peer wants to subscribe. Answer with [`Command::Subscribe`] or [`Command::Refuse`]. Comes
+    /// only with [`Config::offers_topics`], as do the next two.
+    ///
+    /// [`Command::Subscribe`]: crate::Command::Subscribe
+    /// [`Command::Refuse`]: crate::Command::Refuse
+    /// [`Config::offers_topics`]: crate::Config::offers_topics
+    Subscribe(Box<Subscribe>),
+    /// The peer has ended its subscription, and has its answer already: nothing more is delivered.
+    Unsubscribe {
+        /// Which one.
+        subscription: CallId,
+    },
+    /// The peer publishes a value. With a `call`, answer with [`Command::Published`] after the fan-out,
+    /// or with [`Command::Refuse`].
+    ///
+    /// [`Command::Published`]: crate::Command::Published
+    /// [`Command::Refuse`]: crate::Command::Refuse
+    Publish {
+        /// What to answer, if the publisher wants to know.
+        call: Option<CallId>,
+        /// The value; its payload is well-formed and within the limits of payloads.
+        publication: Publication,
+    },
+    /// A subscription of this side, which the peer has answered, gets a value.
+    Delivery {
+        /// The id of its `subscribe`.
+        subscription: CallId,
+        /// The value.
+        publication: Publication,
+    },
+    /// So many deliveries are missing here.
+    Lagged {
+        /// The id of the `subscribe`.
+        subscription: CallId,
+        /// How many.
+        dropped: u64,
+    },
+    /// The peer has ended a subscription of this side: it gets nothing more.
+    SubscriptionEnded {
+        /// The id of its `subscribe`.
+        subscription: CallId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The caller of a call no longer waits for its answer: stop the work, then answer all the same
+    /// (whatever is answered, the caller is told `status`). Neither takes it items nor sends it any from
+    /// now on.
     Cancelled {
         /// The call.
         call: CallId,
-        /// [`Status::CANCELLED`], or [`Status::DEADLINE_EXCEEDED`] if its deadline passed.
+        /// [`Status::CANCELLED`], or [`Status::DEADLINE_EXCEEDED`] if its deadline passed, or
+        /// [`Status::RESOURCE_EXHAUSTED`] if its items passed a limit of this side.
         status: Status,
     },
-    /// A call of this side has ended, in whatever way. Comes exactly once for each call.
+    /// A call of this side has ended, in whatever way: a request, a `subscribe`, an `unsubscribe` or a
+    /// `publish` that asked for it. Comes exactly once for each, behind the items that came.
     Answer {
         /// The call.
         call: CallId,
         /// What the application gave with the request.
         token: u64,
-        /// The value, or how it ended without one.
+        /// The value, or how it ended without one. That of a `subscribe` is the number of retained
+        /// deliveries that come next, that of a `publish` the number of subscriptions that it was
+        /// queued for, that of an `unsubscribe` null.
         outcome: Result<Payload, CallError>,
     },
     /// A ping of this side was answered.
@@ -97,6 +173,56 @@ pub struct PeerWelcome {
     pub settings: Settings,
     /// The application's own part. Well-formed and within the limits of payloads.
     pub payload: Payload,
+}
+
+/// What a peer wants to subscribe to (`docs/protocol.md` section 5.2).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Subscribe {
+    /// The id of the call, which names the subscription from then on.
+    pub subscription: CallId,
+    /// Which topics: [`is_pattern`](crate::is_pattern) says yes to it.
+    pub pattern: String,
+    /// What its queue does when it is full: that of the subscriber, or else of the config.
+    pub policy: Policy,
+    /// Whether the retained values that match are to come first. Never together with a group.
+    pub retained: bool,
+    /// The group that it is in: 1 to 255 bytes.
+    pub group: Option<String>,
+    /// The application's headers.
+    pub headers: Headers,
+}
+
+/// An item of a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    payload: Payload,
+    cost: u32,
+}
+
+impl Item {
+    pub(crate) const fn new(payload: Payload, cost: u32) -> Self {
+        Self { payload, cost }
+    }
+
+    /// What it cost of the sender's credit, in bytes: at least 64. To be given back with
+    /// [`Connection::taken`](crate::Connection::taken).
+    #[must_use]
+    pub const fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// The value, unchecked: whoever uses it checks it first.
+    #[must_use]
+    pub const fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// The same, without a copy.
+    #[must_use]
+    pub fn into_payload(self) -> Payload {
+        self.payload
+    }
 }
 
 /// A message or request as it came: channel, headers and payload in one piece of memory.

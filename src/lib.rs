@@ -40,6 +40,7 @@ extern crate alloc;
 extern crate std;
 
 mod close_reason;
+mod command;
 mod config;
 mod connection;
 mod counters;
@@ -51,6 +52,8 @@ mod id;
 mod instant;
 mod options;
 mod payload;
+mod policy;
+mod publication;
 mod pump;
 mod restart;
 pub mod service;
@@ -59,19 +62,22 @@ mod topic;
 pub mod wire;
 
 pub use close_reason::{CloseReason, Timer};
+pub use command::Command;
 pub use config::{Config, ConfigError};
 pub use connection::{Connection, Hello, Welcome};
 pub use counters::Counters;
 pub use error::{CallError, Fate, ProtocolError, Rejected};
-pub use event::{Event, PeerHello, PeerWelcome, Received};
+pub use event::{Event, Item, PeerHello, PeerWelcome, Received, Subscribe};
 pub use failure::Failure;
 pub use id::{CallId, ConnectionId};
 pub use instant::Instant;
-pub use options::Options;
+pub use options::{Options, Streams};
 pub use payload::{
     DecodeError, EncodeError, FromPayload, MAX_DEPTH, Payload, PayloadLimits, ScanError, ToPayload,
     from_payload, scan, to_payload,
 };
+pub use policy::Policy;
+pub use publication::Publication;
 pub use pump::{Next, Pump};
 pub use restart::Restart;
 pub use status::Status;

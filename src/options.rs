@@ -1,11 +1,15 @@
-//! `Options`: what one call or message asks for beside its payload. Knows limits and headers.
+//! `Options`: what one call, message, subscription or publication asks for beside its payload. Knows
+//! limits and headers.
 
+use alloc::string::String;
 use core::time::Duration;
 
 use crate::config::{Config, LONGEST};
-use crate::wire::Headers;
+use crate::policy::Policy;
+use crate::wire::{HeaderMap, Headers};
 
-/// What one call or message asks for beside its payload.
+/// What one call, message, subscription or publication asks for beside its payload. Each takes what
+/// concerns it and ignores the rest.
 ///
 /// ```
 /// use core::time::Duration;
@@ -18,6 +22,12 @@ use crate::wire::Headers;
 pub struct Options {
     pub(crate) deadline: Deadline,
     pub(crate) headers: Headers,
+    streams: u64,
+    policy: Option<Policy>,
+    retain: Option<bool>,
+    retained: bool,
+    group: Option<String>,
+    no_echo: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -58,6 +68,93 @@ impl Options {
         self
     }
 
+    /// Request: this side will send items, and then say that they are complete (`docs/protocol.md`
+    /// section 4.3).
+    #[must_use]
+    pub const fn send_items(mut self) -> Self {
+        self.streams |= Streams::CALLER_SENDS;
+        self
+    }
+
+    /// Request: this side takes items of the callee.
+    #[must_use]
+    pub const fn take_items(mut self) -> Self {
+        self.streams |= Streams::CALLER_TAKES;
+        self
+    }
+
+    /// Subscription: what its queue at the peer does when it is full. Default: what the peer does with
+    /// those that do not say.
+    #[must_use]
+    pub const fn policy(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Subscription: the retained values of the topics that match come first. Not with a
+    /// [`group`](Self::group).
+    #[must_use]
+    pub const fn retained(mut self) -> Self {
+        self.retained = true;
+        self
+    }
+
+    /// Subscription: of all that are in the group with this name, of 1 to 255 bytes, one gets each
+    /// publication.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<String>) -> Self {
+        self.group = Some(name.into());
+        self
+    }
+
+    /// Publication: it is kept as its topic's value, in place of an earlier one.
+    #[must_use]
+    pub const fn retain(mut self) -> Self {
+        self.retain = Some(true);
+        self
+    }
+
+    /// Publication: the value that is kept for its topic is forgotten.
+    #[must_use]
+    pub const fn forget(mut self) -> Self {
+        self.retain = Some(false);
+        self
+    }
+
+    /// Publication: whether this connection's own subscriptions get it, too. Default: yes.
+    #[must_use]
+    pub const fn echo(mut self, echo: bool) -> Self {
+        self.no_echo = !echo;
+        self
+    }
+
+    /// Which streams a request with these options has.
+    pub(crate) const fn streams(&self) -> Streams {
+        Streams::from_bits(self.streams)
+    }
+
+    /// The header map of a request.
+    pub(crate) fn request_map(&self, deadline: Option<u64>) -> HeaderMap<'_> {
+        let streams = (self.streams != 0).then_some(self.streams);
+        HeaderMap { deadline, streams, ..self.headers.as_map() }
+    }
+
+    /// The header map of a `subscribe`.
+    pub(crate) fn subscribe_map(&self) -> HeaderMap<'_> {
+        HeaderMap {
+            when_full: self.policy.map(Policy::number),
+            retain: self.retained.then_some(true),
+            group: self.group.as_deref(),
+            ..self.headers.as_map()
+        }
+    }
+
+    /// The header map of a `publish`.
+    pub(crate) fn publish_map(&self) -> HeaderMap<'_> {
+        let echo = self.no_echo.then_some(false);
+        HeaderMap { retain: self.retain, echo, ..self.headers.as_map() }
+    }
+
     /// The time that a call with these options has from now on: at most 24 h; `None`: for ever.
     #[must_use]
     pub fn time_left(&self, config: &Config) -> Option<Duration> {
@@ -67,5 +164,34 @@ impl Options {
             Deadline::Never => None,
         }
         .map(|left| left.min(LONGEST))
+    }
+}
+
+/// Which streams of items a call has beside its arguments and its answer (`docs/protocol.md` section
+/// 4.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Streams {
+    /// The caller sends items, and then says that they are complete.
+    pub caller_sends: bool,
+    /// The caller takes items, which the answer completes.
+    pub caller_takes: bool,
+}
+
+impl Streams {
+    const CALLER_SENDS: u64 = 1;
+    const CALLER_TAKES: u64 = 2;
+
+    /// Those of a request whose header 1 is this; other bits mean nothing yet.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self {
+            caller_sends: bits & Self::CALLER_SENDS != 0,
+            caller_takes: bits & Self::CALLER_TAKES != 0,
+        }
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.caller_sends || self.caller_takes
     }
 }

@@ -1,65 +1,91 @@
-//! The names of pub/sub: what is a topic, what is a pattern, and which of them fit
-//! (`docs/protocol.md` section 5.1). Called by the connection, the hub and the broker; knows text only.
+//! What a topic and a pattern look like (`docs/protocol.md` section 5.1). Called by connections, the hub
+//! and whoever wants to know before asking; knows nothing else.
 
-/// Most tokens of a topic or a pattern.
-const MOST_TOKENS: usize = 16;
-/// Most bytes of a topic or a pattern.
+/// Most bytes of a topic or pattern.
 const LONGEST: usize = 255;
+/// Most tokens, which the dots part.
+const MOST_TOKENS: usize = 16;
 
-/// Whether this is a topic: 1 to 16 tokens joined by `.`, 255 bytes at most, none of them empty or
-/// with a control character, a space, `*` or `>`; the first character is no `$`.
+/// Whether values can be published under this name: 1 to 16 tokens joined by `.`, 255 bytes at most. No
+/// token is empty or has a control character, a space, `*` or `>`; a first `$` is the protocol's.
 ///
 /// ```
-/// use switchboard::is_topic;
-///
-/// assert!(is_topic("sensors.kitchen.temperature"));
-/// assert!(!is_topic("sensors..temperature") && !is_topic("sensors.*") && !is_topic("$sys"));
+/// assert!(switchboard::is_topic("rooms.7.temperature"));
+/// assert!(!switchboard::is_topic("rooms.*"));
 /// ```
 #[must_use]
-pub fn is_topic(text: &str) -> bool {
-    is_name(text) && text.split('.').all(is_token)
+pub fn is_topic(name: &str) -> bool {
+    is_name(name) && name.split('.').all(is_token)
 }
 
-/// Whether this is a pattern: a topic in which a token may be `*`, which stands for exactly one, and
-/// the last one `>`, which stands for one or more.
+/// Whether this can be subscribed to: a topic in which a token may also be `*` (exactly one token, any)
+/// and the last one `>` (one token or more).
 ///
 /// ```
-/// use switchboard::is_pattern;
-///
-/// assert!(is_pattern("sensors.*.temperature") && is_pattern("sensors.>") && is_pattern(">"));
-/// assert!(!is_pattern("sensors.>.temperature") && !is_pattern("sens*") && !is_pattern(""));
+/// assert!(switchboard::is_pattern("rooms.*.temperature"));
+/// assert!(switchboard::is_pattern("rooms.>"));
+/// assert!(!switchboard::is_pattern("rooms.>.temperature"));
 /// ```
 #[must_use]
-pub fn is_pattern(text: &str) -> bool {
-    let front = match text.strip_suffix('>') {
-        Some("") => return true,
-        Some(front) => match front.strip_suffix('.') {
-            Some(front) => front,
-            None => return false,
-        },
-        None => text,
-    };
-    is_name(text) && front.split('.').all(|token| token == "*" || is_token(token))
+pub fn is_pattern(name: &str) -> bool {
+    let begin = name.strip_suffix(">").filter(|begin| begin.is_empty() || begin.ends_with('.'));
+    let rest = begin.map_or(name, |begin| begin.strip_suffix('.').unwrap_or("*"));
+    is_name(name) && rest.split('.').all(|token| token == "*" || is_token(token))
 }
 
-/// Whether a topic is one of those that a pattern stands for. Both must be what they are said to be.
-pub(crate) fn fits(pattern: &str, topic: &str) -> bool {
-    let (mut wanted, mut tokens) = (pattern.split('.'), topic.split('.'));
-    loop {
-        match (wanted.next(), tokens.next()) {
-            (Some(">"), Some(_)) | (None, None) => return true,
-            (Some(one), Some(token)) if one == "*" || one == token => {}
-            _ => return false,
+/// What holds for the whole of either.
+fn is_name(name: &str) -> bool {
+    let tokens = 1 + name.bytes().filter(|byte| *byte == b'.').count();
+    name.len() <= LONGEST && tokens <= MOST_TOKENS && !name.starts_with('$')
+}
+
+/// The characters that are refused are all of one byte, which no other character contains.
+fn is_token(token: &str) -> bool {
+    let refused = |byte: u8| matches!(byte, 0..=b' ' | 0x7f | b'*' | b'>');
+    !token.is_empty() && !token.bytes().any(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_pattern, is_topic};
+    use std::string::String;
+
+    #[test]
+    fn a_topic_is_tokens_without_wildcards_blanks_and_control_characters() {
+        for good in ["a", "a.b", "ü.ß", "a$", "a.$b", "-._", "\u{80}", "1.2.3"] {
+            assert!(is_topic(good) && is_pattern(good), "{good:?}");
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", "$", "$a", " ", "a b", "a\0", "\u{1f}", "\u{7f}"] {
+            assert!(!is_topic(bad) && !is_pattern(bad), "{bad:?}");
         }
     }
-}
 
-/// What is asked of topics and patterns alike, before anybody looks at their tokens.
-fn is_name(text: &str) -> bool {
-    let dots = text.bytes().filter(|byte| *byte == b'.');
-    text.len() <= LONGEST && !text.starts_with('$') && dots.count() < MOST_TOKENS
-}
+    #[test]
+    fn only_a_pattern_has_wildcards_and_only_as_whole_tokens() {
+        for good in ["*", ">", "a.*", "*.a", "*.*", "a.>", "*.>", "a.*.b.>"] {
+            assert!(!is_topic(good) && is_pattern(good), "{good:?}");
+        }
+        for bad in ["a*", "*a", "**", ">.a", "a.>.b", "a>", ">>", ".>", "a..>", "$.>", "> ", "a.*>"]
+        {
+            assert!(!is_topic(bad) && !is_pattern(bad), "{bad:?}");
+        }
+    }
 
-fn is_token(token: &str) -> bool {
-    !token.is_empty() && token.bytes().all(|byte| !matches!(byte, 0..=b' ' | 0x7f | b'*' | b'>'))
+    #[test]
+    fn names_have_at_most_255_bytes_and_16_tokens() {
+        let of = |bytes: usize| "x".repeat(bytes);
+        let tokens = |count: usize| ["x"].repeat(count).join(".");
+        let many: [(String, bool); 6] = [
+            (of(254), true),
+            (of(255), true),
+            (of(256), false),
+            (tokens(15), true),
+            (tokens(16), true),
+            (tokens(17), false),
+        ];
+        for (name, good) in many {
+            assert_eq!((is_topic(&name), is_pattern(&name)), (good, good), "{name}");
+        }
+        assert!(is_pattern(&(tokens(15) + ".>")) && !is_pattern(&(tokens(16) + ".>")));
+    }
 }

@@ -25,7 +25,7 @@ fn a_call_carries_channel_headers_and_arguments_there_and_the_value_back() {
     let options = Options::new().headers(headers).deadline(seconds(2));
     let call = pair.client.call("add", &to_payload(&(1, 2)).unwrap(), &options, 40).unwrap();
     pair.drive();
-    let Event::Request { call: asked, deadline, request } = pair.server.events.remove(0) else {
+    let Event::Request { call: asked, deadline, request, .. } = pair.server.events.remove(0) else {
         panic!("no request")
     };
     assert_eq!((asked, deadline), (call, Some(Instant::from(seconds(2)))));

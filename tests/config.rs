@@ -42,7 +42,7 @@ const LIMITS: [(&str, Borne, [bool; 3]); 18] = [
 ];
 
 /// These say what is served and needed, and limit nothing.
-const NO_LIMITS: [&str; 2] = ["interfaces", "requires"];
+const NO_LIMITS: [&str; 5] = ["interfaces", "requires", "takes_items", "offers_topics", "policy"];
 
 #[test]
 fn every_limit_holds_one_below_at_and_one_above() {

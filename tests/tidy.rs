@@ -104,7 +104,10 @@ fn nothing_is_left_undone_and_the_core_prints_and_awaits_nothing() {
 /// one. The small nouns look down where they carry a payload or its errors, and where one names the
 /// versions of `wire`.
 const LAYERS: &[(&str, &str)] = &[
-    ("src/counters.rs src/id.rs src/instant.rs src/restart.rs src/status.rs src/topic.rs", ""),
+    (
+        "src/counters.rs src/id.rs src/instant.rs src/policy.rs src/restart.rs src/status.rs src/topic.rs",
+        "",
+    ),
     (
         "src/close_reason.rs src/error.rs src/failure.rs",
         "close_reason error failure payload status wire",
@@ -112,16 +115,16 @@ const LAYERS: &[(&str, &str)] = &[
     ("src/wire/", "wire error id status"),
     ("src/payload/", "payload status"),
     (
-        "src/config.rs src/event.rs src/options.rs",
-        "close_reason config error id instant payload status wire",
+        "src/command.rs src/config.rs src/event.rs src/options.rs src/publication.rs",
+        "close_reason config error failure id instant options payload policy publication status topic wire",
     ),
     (
         "src/connection/",
-        "connection close_reason config counters error event failure id instant options payload \
-         status wire",
+        "command connection close_reason config counters error event failure id instant options payload \
+         policy publication status topic wire",
     ),
     ("src/pump.rs", "connection close_reason error event instant wire"),
-    ("src/hub/", "hub id topic"),
+    ("src/hub/", "hub id"),
     ("src/service/", "service failure payload status wire"),
 ];
 

@@ -89,6 +89,16 @@ impl Ledger {
                 let ended = self.ended.insert(call.number(), Ended { call, outcome });
                 assert!(ended.is_none(), "{call} ended twice");
             }
+            // Nobody here asks for streams, offers topics or subscribes.
+            Event::Item { .. }
+            | Event::End { .. }
+            | Event::Room { .. }
+            | Event::Subscribe(_)
+            | Event::Unsubscribe { .. }
+            | Event::Publish { .. }
+            | Event::Delivery { .. }
+            | Event::Lagged { .. }
+            | Event::SubscriptionEnded { .. } => panic!("not asked for: {event:?}"),
             Event::Pong { token, .. } => {
                 assert_eq!(self.pings.pop_front(), Some(token), "not the oldest ping");
             }

@@ -46,6 +46,14 @@ impl Connection {
         self.close_at_once(reason);
     }
 
+    /// Ends the connection with an error, which the peer is told: what is queued is dropped, open calls
+    /// end. Before the handshake is complete a server refuses the client with it, a client just goes.
+    /// A connection that has ended is left alone.
+    pub fn fail_with(&mut self, now: Instant, failure: Failure) {
+        let reason = CloseReason::Failed { failure: failure.clone() };
+        self.last_words(now, failure.status, &failure.message, reason);
+    }
+
     /// The peer's end of the stream. `inside_frame` tells that bytes of an incomplete frame are left.
     pub fn handle_end(&mut self, inside_frame: bool) {
         let reason = match &mut self.phase {

@@ -8,12 +8,14 @@ mod commands;
 mod greetings;
 mod handshake;
 mod interfaces;
+mod items;
 mod keepalive;
 mod outbox;
 mod phase;
 mod receive;
 mod strikes;
 mod timers;
+mod topics;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -58,7 +60,10 @@ struct Ping {
 ///   [`wrote`](Self::wrote).
 /// - **Commands**: [`accept`](Self::accept), [`refuse`](Self::refuse), [`send`](Self::send),
 ///   [`request`](Self::request), [`respond`](Self::respond), [`cancel`](Self::cancel),
-///   [`ping`](Self::ping), [`close`](Self::close), [`abort`](Self::abort).
+///   [`item`](Self::item), [`end`](Self::end), [`taken`](Self::taken), [`subscribe`](Self::subscribe),
+///   [`unsubscribe`](Self::unsubscribe), [`publish`](Self::publish),
+///   [`publish_counted`](Self::publish_counted), [`apply`](Self::apply), [`ping`](Self::ping),
+///   [`close`](Self::close), [`fail_with`](Self::fail_with), [`abort`](Self::abort).
 /// - **Outputs**: [`poll_event`](Self::poll_event), [`poll_shut`](Self::poll_shut),
 ///   [`poll_timeout`](Self::poll_timeout), [`chunks`](Self::chunks).
 ///

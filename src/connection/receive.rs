@@ -11,6 +11,7 @@ use crate::event::{Event, Received};
 use crate::failure::Failure;
 use crate::id::CallId;
 use crate::instant::Instant;
+use crate::options::Streams;
 use crate::payload::Payload;
 use crate::status::Status;
 use crate::wire::{Decoder, Frame, HeaderMap};
@@ -26,7 +27,7 @@ pub(super) enum Then {
     /// Keep its end as a message.
     Message(usize, Received),
     /// Keep its end as the arguments of a call.
-    Request(usize, Received, CallId),
+    Request(usize, Received, CallId, Streams),
     /// Keep its payload as the answer to a call.
     Answer(usize, CallId, Result<(), Failure>),
 }
@@ -46,10 +47,10 @@ impl Connection {
                 let message = layout.with_bytes(input.take_tail(length));
                 self.events.push_back(Event::Message(message));
             }
-            Ok(Then::Request(length, layout, call)) => {
+            Ok(Then::Request(length, layout, call, streams)) => {
                 let request = layout.with_bytes(input.take_tail(length));
                 let deadline = self.served.get_mut(call).and_then(|served| served.due);
-                self.events.push_back(Event::Request { call, deadline, request });
+                self.events.push_back(Event::Request { call, deadline, streams, request });
             }
             Ok(Then::Answer(length, call, outcome)) => {
                 let payload = Payload::from_peer(input.take_tail(length));
@@ -80,8 +81,9 @@ impl Connection {
             }
             Frame::Request { id, channel, headers, payload } => {
                 let (layout, kept) = Received::layout(bytes, channel, &headers, payload);
+                let streams = Streams::from_bits(headers.streams.unwrap_or(0));
                 let opened = self.opened(now, id, channel, &headers, kept)?;
-                Ok(if opened { Then::Request(kept, layout, id) } else { Then::Skip })
+                Ok(if opened { Then::Request(kept, layout, id, streams) } else { Then::Skip })
             }
             Frame::Response { id, payload } => {
                 self.check_answer(id)?;

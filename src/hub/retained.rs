@@ -6,8 +6,6 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 use core::ops::Bound;
 
-use crate::topic;
-
 /// What it costs to keep a value beside its own bytes, at most: its place in the map.
 const ENTRY: usize = 128;
 
@@ -97,7 +95,19 @@ impl<V> Retained<V> {
         self.values
             .range::<str, _>((Bound::Included(start), Bound::Unbounded))
             .take_while(move |(topic, _)| topic.starts_with(start))
-            .filter(move |(topic, _)| topic::fits(pattern, topic))
+            .filter(move |(topic, _)| fits(pattern, topic))
             .map(|(topic, (value, _))| (&**topic, value))
+    }
+}
+
+/// Whether a topic is one of those that a pattern stands for.
+fn fits(pattern: &str, topic: &str) -> bool {
+    let (mut wanted, mut tokens) = (pattern.split('.'), topic.split('.'));
+    loop {
+        match (wanted.next(), tokens.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some(one), Some(token)) if one == "*" || one == token => {}
+            _ => return false,
+        }
     }
 }

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use bytes::{BufMut, BytesMut};
 
-use super::codec::{Field, Reader, UINT, Writer, ranged};
+use super::codec::{Field, Reader, UINT, Writer, head_len, ranged};
 use super::headers::HeaderMap;
 use super::settings::Settings;
 use crate::error::ProtocolError;
@@ -224,6 +224,34 @@ impl<'a> Frame<'a> {
             _ => &[],
         }
     }
+}
+
+/// Writes what a `publish` and each of its `delivery`s have in common, up to the payload.
+pub(crate) fn encode_topic(out: &mut BytesMut, topic: &str, headers: &HeaderMap<'_>) {
+    let mut writer = Writer::new(out);
+    topic.write(&mut writer);
+    headers.write(&mut writer);
+    writer.finish();
+}
+
+/// How many bytes stand before a text.
+pub(crate) const fn text_head(text: &str) -> usize {
+    head_len(text.len() as u64)
+}
+
+/// Writes a `delivery` up to the topic; from there on, `rest` bytes are those of the publication. Gives
+/// the frame's length, as [`Frame::encode_head`] does.
+pub(crate) fn encode_delivery_head(out: &mut BytesMut, subscription: CallId, rest: usize) -> usize {
+    let start = out.len();
+    let mut writer = Writer::new(out);
+    writer.bytes(&[0; 4]);
+    writer.bytes(&[0x85, Kind::Delivery.number() as u8]);
+    subscription.write(&mut writer);
+    writer.finish();
+    let length = out.len() - start - 4 + rest;
+    let prefix = u32::try_from(length).unwrap_or(u32::MAX);
+    out[start..start + 4].copy_from_slice(&prefix.to_be_bytes());
+    length
 }
 
 /// The text `"switchboard"` in `hello`: what tells this protocol from any other.

@@ -18,6 +18,29 @@ pub fn event(event: &Event) -> String {
         Event::Answer { call, outcome, .. } => {
             format!("{call} ended {}", ending(outcome.as_ref().err()))
         }
+        Event::Item { call, item } => format!("{call} item of {} B", item.payload().len()),
+        Event::End { call } => format!("{call} items complete"),
+        Event::Room { call } => format!("{call} room"),
+        Event::Subscribe(wanted) => {
+            format!("subscription {} to {}", wanted.subscription.number(), wanted.pattern)
+        }
+        Event::Unsubscribe { subscription } => {
+            format!("subscription {} is not wanted", subscription.number())
+        }
+        Event::Publish { call, publication } => {
+            let number = call.map_or(0, |call| call.number());
+            format!("publish {number} {} of {} B", publication.topic(), publication.payload().len())
+        }
+        Event::Delivery { subscription, publication } => {
+            let (number, length) = (subscription.number(), publication.payload().len());
+            format!("delivery {number} {} of {length} B", publication.topic())
+        }
+        Event::Lagged { subscription, dropped } => {
+            format!("lagged {} by {dropped}", subscription.number())
+        }
+        Event::SubscriptionEnded { subscription, failure } => {
+            format!("subscription {} ended: {failure}", subscription.number())
+        }
         Event::Pong { token, .. } => format!("pong {token}"),
         Event::Closing { message, .. } => format!("closing {message}"),
         Event::Closed(reason) => format!("closed: {reason}"),

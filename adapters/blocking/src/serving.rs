@@ -171,7 +171,7 @@ impl Serving {
                 self.message(link, message);
                 return None;
             }
-            Event::Request { call, deadline, request } => (call, deadline, request),
+            Event::Request { call, deadline, request, .. } => (call, deadline, request),
             // Of the rest the link has taken note.
             _ => return None,
         };
