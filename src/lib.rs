@@ -12,6 +12,8 @@
 //! payload  values <-> CBOR, checked
 //! connection   one link: handshake, calls, messages, closing
 //! pump         a connection, its receive buffer and its budget
+//! hub          topics -> who, and retained values: routing only, usable alone
+//! broker       pub/sub between connections: events in, commands out
 //! service      channel -> handler, for adapters
 //! ```
 //!
@@ -39,6 +41,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod broker;
 mod close_reason;
 mod command;
 mod config;
@@ -61,6 +64,7 @@ mod status;
 mod topic;
 pub mod wire;
 
+pub use broker::{Asked, Broker, BrokerLimits, Owner};
 pub use close_reason::{CloseReason, Timer};
 pub use command::Command;
 pub use config::{Config, ConfigError};

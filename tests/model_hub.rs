@@ -148,7 +148,7 @@ impl Play {
             Op::Leave(by) => {
                 let by = ConnectionId::new(by).unwrap();
                 let theirs: Vec<_> =
-                    self.hub.of(by).map(|(subscription, _)| subscription).collect();
+                    self.hub.of(by).map(|(subscription, ..)| subscription).collect();
                 for subscription in theirs {
                     assert!(self.hub.unsubscribe(Subscriber { connection: by, subscription }));
                 }

@@ -125,6 +125,10 @@ const LAYERS: &[(&str, &str)] = &[
     ),
     ("src/pump.rs", "connection close_reason error event instant wire"),
     ("src/hub/", "hub id"),
+    (
+        "src/broker/",
+        "broker command config event failure hub id options payload publication status wire",
+    ),
     ("src/service/", "service failure payload status wire"),
 ];
 

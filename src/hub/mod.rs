@@ -147,13 +147,20 @@ impl<V> Hub<V> {
         true
     }
 
-    /// The subscriptions of a connection in the order of their numbers, each with its pattern.
-    pub fn of(&self, connection: ConnectionId) -> impl Iterator<Item = (CallId, &str)> {
+    /// The subscriptions of a connection in the order of their numbers, each with its pattern and its
+    /// group.
+    pub fn of(
+        &self,
+        connection: ConnectionId,
+    ) -> impl Iterator<Item = (CallId, &str, Option<&str>)> {
         let from = CallId::new(1).map(|subscription| Subscriber { connection, subscription });
         from.into_iter()
             .flat_map(|from| self.subscriptions.range(from..))
             .take_while(move |(who, _)| who.connection == connection)
-            .map(|(who, entry)| (who.subscription, &*entry.pattern))
+            .map(|(who, entry)| {
+                let group = entry.group.as_ref().map(|(group, _)| &**group);
+                (who.subscription, &*entry.pattern, group)
+            })
     }
 
     /// Whether the subscription lives.
@@ -215,7 +222,7 @@ impl<V> Hub<V> {
     }
 
     /// Keeps a value for a topic, in place of what it had, which is handed out. It counts for `size`
-    /// bytes, its topic and 128 more.
+    /// bytes.
     ///
     /// # Errors
     ///

@@ -6,16 +6,13 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 use core::ops::Bound;
 
-/// What it costs to keep a value beside its own bytes, at most: its place in the map.
-const ENTRY: usize = 128;
-
 /// So many retained values: what a scope has, or may have at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "a pair of sizes")]
 pub struct RetainedSize {
     /// How many values.
     pub values: usize,
-    /// For how many bytes they count: each for its own, those of its topic and 128 more.
+    /// For how many bytes they count.
     pub bytes: usize,
 }
 
@@ -44,11 +41,6 @@ impl<V> Default for Retained<V> {
     }
 }
 
-/// How many bytes a value of so many counts for.
-pub(super) const fn cost(topic: &str, size: usize) -> usize {
-    size.saturating_add(topic.len() + ENTRY)
-}
-
 impl<V> Retained<V> {
     pub(super) fn is_empty(&self) -> bool {
         self.values.is_empty()
@@ -68,13 +60,12 @@ impl<V> Retained<V> {
             Some((_, before)) => (self.values.len(), self.bytes - before),
             None => (self.values.len() + 1, self.bytes),
         };
-        values <= most.values && bytes.saturating_add(cost(topic, size)) <= most.bytes
+        values <= most.values && bytes.checked_add(size).is_some_and(|sum| sum <= most.bytes)
     }
 
     pub(super) fn insert(&mut self, topic: &str, value: V, size: usize) -> Option<V> {
-        let cost = cost(topic, size);
-        self.bytes += cost;
-        let before = self.values.insert(topic.into(), (value, cost));
+        self.bytes += size;
+        let before = self.values.insert(topic.into(), (value, size));
         before.map(|before| self.uncounted(before))
     }
 
@@ -83,8 +74,8 @@ impl<V> Retained<V> {
         before.map(|before| self.uncounted(before))
     }
 
-    fn uncounted(&mut self, (value, cost): (V, usize)) -> V {
-        self.bytes -= cost;
+    fn uncounted(&mut self, (value, size): (V, usize)) -> V {
+        self.bytes -= size;
         value
     }
 
