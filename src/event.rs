@@ -220,11 +220,21 @@ impl Item {
         Self { payload, cost }
     }
 
-    /// What it cost of the sender's credit, in bytes: at least 64. To be given back with
+    /// What it cost of the sender's credit, in bytes: at least 64. Given back with
     /// [`Connection::taken`](crate::Connection::taken).
     #[must_use]
     pub const fn cost(&self) -> u32 {
         self.cost
+    }
+
+    /// How much memory it takes: its own, and what an event costs.
+    pub(crate) const fn held_by(payload: usize) -> usize {
+        const EVENT: usize = 128;
+        payload + EVENT
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        Self::held_by(self.payload.len())
     }
 
     /// The value, unchecked: whoever uses it checks it first.

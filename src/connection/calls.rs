@@ -4,10 +4,12 @@
 //! A side's ids ascend in the order sent, so that each table is a ring that is sorted by nature: a
 //! new call goes to the back, a search halves, and the usual end is at the front.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::outbox::Position;
+use super::stream::{Stream, Tail};
 use crate::error::ProtocolError;
 use crate::id::CallId;
 use crate::instant::Instant;
@@ -105,6 +107,7 @@ pub(crate) struct Made {
     pub(crate) due: Option<Instant>,
     /// Where its request stands in the outbox.
     pub(crate) request: Position,
+    pub(crate) stream: Option<Box<Stream>>,
     /// Its user has been told how it ended; only the peer's answer is still to come.
     pub(crate) settled: bool,
 }
@@ -119,14 +122,21 @@ impl Due for Made {
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) due: Option<Instant>,
-    /// Whether its caller takes items, so that it may grant credit.
-    pub(crate) takes_items: bool,
+    pub(crate) stream: Option<Box<Stream>>,
     /// Its caller no longer waits; with this status it is answered.
     pub(crate) stopped: Option<Status>,
     /// How much memory its arguments take.
     pub(crate) bytes: usize,
     /// Its caller has sent `cancel`, the last frame that it may send for it.
     pub(crate) cancelled: bool,
+}
+
+impl Served {
+    /// It has its answer, which waits behind the last items.
+    pub(crate) fn is_answered(&self) -> bool {
+        let outgoing = self.stream.as_ref().and_then(|stream| stream.outgoing.as_ref());
+        outgoing.is_some_and(|outgoing| matches!(outgoing.tail, Tail::Answer(_)))
+    }
 }
 
 impl Due for Served {

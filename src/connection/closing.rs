@@ -195,6 +195,7 @@ impl Connection {
                 self.reject(now, &Failure::new(status, words), None, reason);
             }
             (Phase::Open | Phase::Closing { .. }, _) => {
+                self.forget_turns();
                 self.outbox.remove_unsent();
                 let error = Some(status);
                 let reason_words = cut(words);
@@ -222,6 +223,14 @@ impl Connection {
         self.served.clear();
         self.unanswered = 0;
         self.pings.clear();
+        self.forget_turns();
+    }
+
+    /// Nothing takes a turn any more.
+    fn forget_turns(&mut self) {
+        self.turns.clear();
+        self.refused.clear();
+        self.waiting = 0;
     }
 
     /// Ends without another byte, for this reason unless it has ended for another one already.

@@ -4,6 +4,7 @@
 use super::calls::Made;
 use super::outbox::{Counted, TooLarge};
 use super::phase::Phase;
+use super::stream::Tail;
 use super::{Connection, Ping, cut, whole_milliseconds};
 use crate::error::{CallError, Fate, Rejected};
 use crate::event::Event;
@@ -13,7 +14,7 @@ use crate::instant::Instant;
 use crate::options::Options;
 use crate::payload::Payload;
 use crate::status::Status;
-use crate::wire::{Frame, HeaderMap, LONGEST_CHANNEL};
+use crate::wire::{Frame, LONGEST_CHANNEL, item_len};
 
 /// Pings of a side that may be unanswered (section 3).
 pub(super) const MOST_PINGS: usize = 16;
@@ -63,7 +64,7 @@ impl Connection {
         let id = self.our_ids.peek().ok_or(Rejected::IdsExhausted)?;
         let left = options.time_left(&self.config);
         let deadline = left.map(whole_milliseconds);
-        let headers = HeaderMap { deadline, ..options.headers.as_map() };
+        let headers = options.request_map(deadline);
         if !headers.is_within_limits() {
             return Err(Rejected::BadHeaders);
         }
@@ -72,7 +73,9 @@ impl Connection {
             self.push(now, &frame, Some(payload), Counted::No).map_err(|_| Rejected::TooLarge)?;
         self.our_ids.take();
         let due = left.map(|left| now + left);
-        self.made.insert(id, Made { token, due, request, settled: false });
+        let streams = options.streams();
+        let stream = self.new_stream(streams.caller_sends, streams.caller_takes);
+        self.made.insert(id, Made { token, due, request, stream, settled: false });
         Ok(id)
     }
 
@@ -96,11 +99,18 @@ impl Connection {
             Ok(payload) => payload.len(),
             Err(failure) => failure.data.len() + failure.message.len(),
         };
-        if size > SMALL_ANSWER && self.is_unsent_full() && self.served.get_mut(call).is_some() {
+        let served = self.served.get_mut(call).filter(|served| !served.is_answered());
+        served.ok_or(Rejected::UnknownCall)?;
+        if size > SMALL_ANSWER && self.is_unsent_full() {
             return Err(Rejected::Full);
         }
-        let served = self.served.remove(call).ok_or(Rejected::UnknownCall)?;
-        self.unanswered -= served.bytes;
+        if let Ok(payload) = answer {
+            if self.answer_behind_items(call, payload) {
+                self.note_unsent(now);
+                return Ok(());
+            }
+        }
+        let served = self.forget_served(call).ok_or(Rejected::UnknownCall)?;
         match (served.stopped, answer) {
             (Some(status), _) => self.answer_failure(now, call, status, stopped_text(status)),
             (None, Ok(payload)) => {
@@ -121,6 +131,18 @@ impl Connection {
         }
         self.finish_if_done(now);
         Ok(())
+    }
+
+    /// Lets an answer that is taken by the caller wait behind the items before it, if any do.
+    fn answer_behind_items(&mut self, call: CallId, payload: &Payload) -> bool {
+        let length = item_len(call, payload.len());
+        let fits = length <= self.peer_max_frame as usize;
+        let outgoing = self.outgoing(call).filter(|outgoing| outgoing.has_work());
+        let Some(outgoing) = outgoing.filter(|_| fits) else { return false };
+        outgoing.tail = Tail::Answer(payload.clone());
+        outgoing.waiting += length;
+        self.waiting += length;
+        true
     }
 
     /// Answers with a failure of the protocol's own, which is always short enough.
@@ -146,19 +168,23 @@ impl Connection {
         &mut self,
         now: Instant,
         call: CallId,
-        error: fn(Fate) -> CallError,
+        error: impl FnOnce(Fate) -> CallError,
     ) -> Result<(), Rejected> {
         // With the connection its calls have ended; `poll_event` tells them one by one.
         let ended = self.phase.ended().is_some();
         let made = self.made.get_mut(call).filter(|made| !made.settled && !ended);
         let made = made.ok_or(Rejected::UnknownCall)?;
         let (token, request) = (made.token, made.request);
+        let freed = made.stream.as_mut().map_or_else(Default::default, |stream| stream.stop());
+        self.free(call, freed);
         let fate = if self.outbox.is_unsent(request) {
             self.made.remove(call);
             self.outbox.remove(request);
             Fate::NeverSent
         } else {
-            made.settled = true;
+            if let Some(made) = self.made.get_mut(call) {
+                made.settled = true;
+            }
             // A cancel is too short to be too large.
             let _ = self.push(now, &Frame::Cancel { id: call }, None, Counted::No);
             Fate::MayHaveRun
@@ -211,6 +237,14 @@ impl Connection {
         self.outbox.queued() >= self.config.max_unsent as u64
     }
 
+    /// Whether something of an open call may be said.
+    pub(super) const fn may_go_on(&self) -> Result<(), Rejected> {
+        match self.phase {
+            Phase::Closing { .. } if !self.outbox.is_severed() => Ok(()),
+            _ => self.may_speak(),
+        }
+    }
+
     const fn may_speak(&self) -> Result<(), Rejected> {
         match self.phase {
             Phase::Open if !self.outbox.is_severed() => Ok(()),
@@ -228,6 +262,7 @@ impl Connection {
         counted: Counted,
     ) -> Result<super::outbox::Position, TooLarge> {
         let position = self.outbox.push(frame, payload, self.peer_max_frame, counted)?;
+        self.turns.owe((position.end - position.start) as usize);
         self.note_unsent(now);
         Ok(position)
     }
@@ -239,8 +274,9 @@ pub(super) fn is_channel(text: &str) -> bool {
 }
 
 /// What a caller that no longer waits is told.
-const fn stopped_text(status: Status) -> &'static str {
+pub(super) const fn stopped_text(status: Status) -> &'static str {
     match status {
+        Status::RESOURCE_EXHAUSTED => "too many bytes of items are not taken",
         Status::DEADLINE_EXCEEDED => "the deadline passed before the handler ended",
         _ => "cancelled",
     }

@@ -228,6 +228,7 @@ impl Connection {
     fn adopt(&mut self, settings: &Settings) {
         self.peer_max_frame = settings.max_frame;
         self.peer_max_calls = settings.max_calls;
+        self.peer_stream_window = settings.stream_window;
         self.peer_keepalive = settings.keepalive;
     }
 }

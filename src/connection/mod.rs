@@ -13,12 +13,16 @@ mod keepalive;
 mod outbox;
 mod phase;
 mod receive;
+mod schedule;
+mod stream;
 mod strikes;
 mod timers;
 mod topics;
+mod turns;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use calls::{Ids, Made, Served, Table};
@@ -26,12 +30,13 @@ use keepalive::Keepalive;
 use outbox::{Outbox, Position};
 use phase::Phase;
 use strikes::Strikes;
+use turns::Turns;
 
 use crate::config::{Config, LONGEST};
 use crate::counters::Counters;
 use crate::error::Rejected;
 use crate::event::Event;
-use crate::id::ConnectionId;
+use crate::id::{CallId, ConnectionId};
 use crate::instant::Instant;
 use crate::wire::{Decoder, LEAST_MAX_FRAME};
 pub use greetings::{Hello, Welcome};
@@ -79,6 +84,7 @@ pub struct Connection {
     id: Option<ConnectionId>,
     peer_max_frame: u32,
     peer_max_calls: u32,
+    peer_stream_window: u32,
     peer_keepalive: Option<Duration>,
     outbox: Outbox,
     /// What happened here and was not polled yet.
@@ -88,8 +94,14 @@ pub struct Connection {
     their_ids: Ids,
     made: Table<Made>,
     served: Table<Served>,
-    /// Bytes of the arguments of the calls in `served`.
+    /// Bytes of the arguments of the calls in `served`, and of items that are not taken.
     unanswered: usize,
+    /// Who has items or deliveries that wait to be moved to the outbox.
+    turns: Turns,
+    /// What the items cost that wait for their turn.
+    waiting: usize,
+    /// Calls of which an item was refused because too much waited.
+    refused: Vec<CallId>,
     /// Pings that the peer has not answered, and where they stand in the outbox.
     pings: VecDeque<(Ping, Position)>,
     keepalive: Keepalive,
@@ -131,6 +143,7 @@ impl Connection {
             id,
             peer_max_frame: LEAST_MAX_FRAME,
             peer_max_calls: 0,
+            peer_stream_window: 0,
             peer_keepalive: None,
             outbox: Outbox::default(),
             events: VecDeque::new(),
@@ -140,6 +153,9 @@ impl Connection {
             made: Table::default(),
             served: Table::default(),
             unanswered: 0,
+            turns: Turns::default(),
+            waiting: 0,
+            refused: Vec::new(),
             pings: VecDeque::new(),
             keepalive: Keepalive::default(),
             received: Counters::default(),
@@ -235,7 +251,7 @@ impl Connection {
     /// Takes at most one frame of the peer's bytes, unless an event waits to be polled; whether it
     /// did anything. Call it until it did not, polling events in between.
     ///
-    /// Implements sections 1 to 4 and 7 of `docs/protocol.md`, but for streams (4.3).
+    /// Implements sections 1 to 5 and 7 of `docs/protocol.md`.
     pub fn handle_input(&mut self, now: Instant, input: &mut Decoder) -> bool {
         if !self.events.is_empty() {
             return false;
@@ -262,8 +278,10 @@ impl Connection {
         progress
     }
 
-    /// Starts the clock of [`Config::write_stall`] if something waits and it does not run.
+    /// Moves on what waits for its turn. Starts the clock of [`Config::write_stall`] if something waits
+    /// and it does not run.
     fn note_unsent(&mut self, now: Instant) {
+        self.refill();
         if self.outbox.is_empty() {
             self.write_until = None;
         } else if self.write_until.is_none() {

@@ -2,12 +2,12 @@
 //! of the connection; one function a frame kind where there is anything to decide.
 
 use super::calls::Served;
-use super::commands::{MOST_PINGS, is_channel};
+use super::commands::{MOST_PINGS, is_channel, stopped_text};
 use super::outbox::Counted;
 use super::phase::Phase;
 use super::{Connection, duration, strikes};
 use crate::error::{CallError, ProtocolError};
-use crate::event::{Event, Received};
+use crate::event::{Event, Item, Received};
 use crate::failure::Failure;
 use crate::id::CallId;
 use crate::instant::Instant;
@@ -15,10 +15,6 @@ use crate::options::Streams;
 use crate::payload::Payload;
 use crate::status::Status;
 use crate::wire::{Decoder, Frame, HeaderMap};
-
-/// Bits of header 1 (section 4).
-const CALLER_SENDS: u64 = 1;
-const CALLER_TAKES: u64 = 2;
 
 /// What is left to do once the borrowed frame is let go.
 pub(super) enum Then {
@@ -28,6 +24,8 @@ pub(super) enum Then {
     Message(usize, Received),
     /// Keep its end as the arguments of a call.
     Request(usize, Received, CallId, Streams),
+    /// Keep its payload as an item of a call, which cost so much.
+    Item(usize, CallId, u32),
     /// Keep its payload as the answer to a call.
     Answer(usize, CallId, Result<(), Failure>),
 }
@@ -51,6 +49,10 @@ impl Connection {
                 let request = layout.with_bytes(input.take_tail(length));
                 let deadline = self.served.get_mut(call).and_then(|served| served.due);
                 self.events.push_back(Event::Request { call, deadline, streams, request });
+            }
+            Ok(Then::Item(length, call, cost)) => {
+                let item = Item::new(Payload::from_peer(input.take_unpinned(length)), cost);
+                self.events.push_back(Event::Item { call, item });
             }
             Ok(Then::Answer(length, call, outcome)) => {
                 let payload = Payload::from_peer(input.take_tail(length));
@@ -82,22 +84,22 @@ impl Connection {
             Frame::Request { id, channel, headers, payload } => {
                 let (layout, kept) = Received::layout(bytes, channel, &headers, payload);
                 let streams = Streams::from_bits(headers.streams.unwrap_or(0));
-                let opened = self.opened(now, id, channel, &headers, kept)?;
+                let opened = self.opened(now, id, channel, headers.deadline, streams, kept)?;
                 Ok(if opened { Then::Request(kept, layout, id, streams) } else { Then::Skip })
             }
             Frame::Response { id, payload } => {
-                self.check_answer(id)?;
+                self.check_made(id)?;
                 Ok(Then::Answer(payload.len(), id, Ok(())))
             }
             Frame::Failure { id, error, reason, payload } => {
-                self.check_answer(id)?;
+                self.check_made(id)?;
                 let failure = Failure::new(error, super::cut(reason));
                 Ok(Then::Answer(payload.len(), id, Err(failure)))
             }
-            Frame::End { id } if self.our_ids.owns(id) => Err(ProtocolError::UnknownCall),
-            Frame::Item { id, .. } | Frame::End { id } => self.streamed(id, false),
-            Frame::Credit { id, .. } => self.streamed(id, true),
-            Frame::Cancel { id } => self.cancelled(id),
+            Frame::Item { id, payload } => self.item_came(now, id, bytes.len(), payload.len()),
+            Frame::End { id } => self.end_came(id),
+            Frame::Credit { id, amount } => self.credit_came(id, amount),
+            Frame::Cancel { id } => self.cancelled(now, id),
             Frame::Subscribe { id, .. }
             | Frame::Unsubscribe { id, .. }
             | Frame::Publish { id: Some(id), .. } => {
@@ -223,18 +225,18 @@ impl Connection {
         now: Instant,
         id: CallId,
         channel: &str,
-        headers: &HeaderMap<'_>,
+        deadline: Option<u64>,
+        streams: Streams,
         bytes: usize,
     ) -> Result<bool, ProtocolError> {
         self.open_id(id)?;
-        let streams = headers.streams.unwrap_or(0);
         let refusal = if let Some(refusal) = self.refusal() {
             Some(refusal)
         } else if !is_channel(channel) {
             Some((Status::INVALID_ARGUMENT, "a channel is 1 to 255 bytes of text"))
-        } else if streams & CALLER_SENDS != 0 {
+        } else if streams.caller_sends && !self.config.takes_items {
             Some((Status::INVALID_ARGUMENT, "the handler takes no stream"))
-        } else if headers.deadline == Some(0) {
+        } else if deadline == Some(0) {
             Some((Status::DEADLINE_EXCEEDED, "the deadline had passed before the call came"))
         } else if self.unanswered + bytes > self.config.max_unanswered {
             Some((Status::RESOURCE_EXHAUSTED, "too many bytes of requests are unanswered"))
@@ -245,16 +247,16 @@ impl Connection {
             self.refuse_call(now, id, refusal)?;
             return Ok(false);
         }
-        let due = headers.deadline.map(|ms| now + duration(ms));
-        let takes_items = streams & CALLER_TAKES != 0;
+        let due = deadline.map(|ms| now + duration(ms));
         self.unanswered += bytes;
+        let stream = self.new_stream(streams.caller_takes, streams.caller_sends);
         let (stopped, cancelled) = (None, false);
-        self.served.insert(id, Served { due, takes_items, stopped, bytes, cancelled });
+        self.served.insert(id, Served { due, stream, stopped, bytes, cancelled });
         Ok(true)
     }
 
-    /// An answer must be to a call that is open and whose request was written.
-    fn check_answer(&mut self, id: CallId) -> Result<(), ProtocolError> {
+    /// A frame of the callee must be of a call that is open and whose request was written.
+    pub(super) fn check_made(&mut self, id: CallId) -> Result<(), ProtocolError> {
         let made = self.made.get_mut(id).ok_or(ProtocolError::UnknownCall)?;
         if self.outbox.is_unsent(made.request) {
             return Err(ProtocolError::UnknownCall);
@@ -269,7 +271,8 @@ impl Connection {
         outcome: Result<(), Failure>,
         payload: Payload,
     ) {
-        let Some(made) = self.made.remove(call) else { return };
+        let Some(mut made) = self.made.remove(call) else { return };
+        self.free(call, made.stream.as_mut().map_or_else(Default::default, |stream| stream.stop()));
         if !made.settled {
             let outcome = match outcome {
                 Ok(()) => Ok(payload),
@@ -280,33 +283,41 @@ impl Connection {
         self.finish_if_done(now);
     }
 
-    fn cancelled(&mut self, id: CallId) -> Result<Then, ProtocolError> {
+    fn cancelled(&mut self, now: Instant, id: CallId) -> Result<Then, ProtocolError> {
         if let Some(served) = self.served.get_mut(id) {
             if core::mem::replace(&mut served.cancelled, true) {
                 return Err(ProtocolError::UnexpectedFrame);
             }
             if served.stopped.is_none() {
-                served.stopped = Some(Status::CANCELLED);
-                self.events.push_back(Event::Cancelled { call: id, status: Status::CANCELLED });
+                self.stop_served(now, id, Status::CANCELLED);
             }
             return Ok(Then::Skip);
         }
         if self.their_ids.was_opened(id) { Ok(Then::Skip) } else { Err(ProtocolError::UnknownCall) }
     }
 
-    /// `item`, `end` or `credit` of a call: no handler here takes items, and no call asks for them.
-    fn streamed(&mut self, id: CallId, credit: bool) -> Result<Then, ProtocolError> {
-        if let Some(served) = self.served.get_mut(id) {
-            if served.cancelled {
-                return Err(ProtocolError::UnexpectedFrame);
-            }
-            let allowed = credit && served.takes_items;
-            return if allowed { Ok(Then::Skip) } else { Err(ProtocolError::UnexpectedStream) };
+    /// Nobody waits for a call of the peer any more. One that is answered already, but for items that
+    /// wait before the answer, ends at once.
+    pub(super) fn stop_served(&mut self, now: Instant, call: CallId, status: Status) {
+        let Some(served) = self.served.get_mut(call) else { return };
+        let answered = served.is_answered();
+        served.stopped = Some(status);
+        let freed = served.stream.as_mut().map_or_else(Default::default, |stream| stream.stop());
+        self.free(call, freed);
+        if answered {
+            self.forget_served(call);
+            self.answer_failure(now, call, status, stopped_text(status));
+        } else {
+            self.events.push_back(Event::Cancelled { call, status });
         }
-        if self.their_ids.was_opened(id) {
-            return Ok(Then::Skip);
-        }
-        let made = self.made.get_mut(id).is_some();
-        Err(if made { ProtocolError::UnexpectedStream } else { ProtocolError::UnknownCall })
+    }
+
+    /// A call of the peer has its answer.
+    pub(super) fn forget_served(&mut self, call: CallId) -> Option<Served> {
+        let mut served = self.served.remove(call)?;
+        let freed = served.stream.as_mut().map_or_else(Default::default, |stream| stream.stop());
+        self.free(call, freed);
+        self.unanswered -= served.bytes;
+        Some(served)
     }
 }

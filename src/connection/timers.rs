@@ -8,7 +8,6 @@ use super::keepalive::KeepaliveDue;
 use super::phase::Phase;
 use crate::close_reason::{CloseReason, Timer};
 use crate::error::CallError;
-use crate::event::Event;
 use crate::instant::Instant;
 use crate::status::Status;
 
@@ -61,11 +60,7 @@ impl Connection {
             let _ = self.give_up(now, call, CallError::Deadline);
         }
         for call in self.served.take_overdue(now) {
-            let status = Status::DEADLINE_EXCEEDED;
-            if let Some(served) = self.served.get_mut(call) {
-                served.stopped = Some(status);
-            }
-            self.events.push_back(Event::Cancelled { call, status });
+            self.stop_served(now, call, Status::DEADLINE_EXCEEDED);
         }
     }
 }

@@ -124,6 +124,19 @@ impl Decoder {
         whole.slice(end - tail..end)
     }
 
+    /// The same for what may be kept for long: copied unless it is larger than a read, so that it pins
+    /// no more than its own size.
+    pub(crate) fn take_unpinned(&mut self, bytes: usize) -> Bytes {
+        match self.peek() {
+            Ok(Some(frame)) if frame.len() <= READ => {
+                let tail = Bytes::copy_from_slice(&frame[frame.len() - bytes.min(frame.len())..]);
+                self.skip();
+                tail
+            }
+            _ => self.take_tail(bytes),
+        }
+    }
+
     /// Gives back the memory that is kept for the next large frame: for a stream that has become quiet.
     pub fn shrink(&mut self) {
         self.spare = Bytes::new();

@@ -239,6 +239,11 @@ pub(crate) const fn text_head(text: &str) -> usize {
     head_len(text.len() as u64)
 }
 
+/// The length of an `item` whose payload has so many bytes; a `response` is as long.
+pub(crate) const fn item_len(id: CallId, payload: usize) -> usize {
+    2 + head_len(id.number()) + payload
+}
+
 /// Writes a `delivery` up to the topic; from there on, `rest` bytes are those of the publication. Gives
 /// the frame's length, as [`Frame::encode_head`] does.
 pub(crate) fn encode_delivery_head(out: &mut BytesMut, subscription: CallId, rest: usize) -> usize {
