@@ -98,6 +98,31 @@ fn the_deepest_patterns_need_a_small_stack_to_come_to_be_found_and_to_go() {
     std::thread::Builder::new().stack_size(SMALL_STACK).spawn(run).unwrap().join().unwrap();
 }
 
+// Threat 42.
+#[test]
+fn names_that_are_chosen_to_collide_cost_what_others_cost() {
+    let memory = |pattern: &dyn Fn(u64) -> String| {
+        let mut hub: Hub<()> = Hub::new();
+        let ((), count) = counted(|| {
+            for number in 0..100_000 {
+                hub.subscribe(who(number), "", &pattern(number), None);
+            }
+        });
+        let mut to = Vec::new();
+        hub.route("", &pattern(77_777), None, &mut to);
+        assert_eq!(to, [who(77_777)]);
+        count.peak
+    };
+    let usual = memory(&|number| format!("device.{number}.temperature"));
+    // The same sum of bytes, the same product, the same first and last ones: what weak hashes look at.
+    let letters = |number: u64, one: &str, other: &str| -> String {
+        (0..17).map(|bit| if number & (1 << bit) == 0 { one } else { other }).collect()
+    };
+    let sums = memory(&|number| letters(number, "ab", "ba"));
+    let products = memory(&|number| letters(number, "AaAa", "BBBB"));
+    assert!(sums.max(products) <= 3 * usual, "{usual}, {sums}, {products}");
+}
+
 #[test]
 fn a_match_allocates_nothing_once_there_is_room_for_the_names() {
     let mut hub: Hub<()> = Hub::new();

@@ -22,7 +22,7 @@ pub struct BrokerLimits {
     /// RESOURCE_EXHAUSTED.
     pub owner_subscriptions: usize,
     /// Retained values that an owner may have, over all scopes, and for how many bytes they may count:
-    /// each for those of its topic, headers and payload and for 384 more. Default 2,048 and 8 MiB: half
+    /// each for those of its topic, headers and payload and for 512 more. Default 2,048 and 8 MiB: half
     /// of a scope, so that nobody fills one alone. A further publication that is to be retained is
     /// refused whole.
     pub owner_retained: RetainedSize,
