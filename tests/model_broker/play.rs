@@ -121,9 +121,18 @@ impl Play {
             },
             17 if self.clients.len() < CLIENTS => self.connect(),
             18 => drop(self.net.step()),
-            _ => self.net.drive(),
+            _ => self.drive(a % 4 == 0),
         }
         self.read();
+    }
+
+    /// Lets everything happen, then lets the server's commands lie about or not.
+    fn drive(&mut self, lazy: bool) {
+        let mut world = self.world.lock().expect("no panic before");
+        world.carry(&mut self.net.server);
+        world.lazy = lazy;
+        drop(world);
+        self.net.drive();
     }
 
     fn connect(&mut self) {
@@ -284,7 +293,7 @@ impl Play {
         for client in &self.clients {
             self.net.set_links(client.id, Link::new());
         }
-        self.net.drive();
+        self.drive(false);
         self.net.drive_for(Duration::from_secs(30));
         self.read();
         let world = self.world.lock().expect("no panic before");

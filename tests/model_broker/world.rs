@@ -24,6 +24,9 @@ struct Known {
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) broker: Broker,
+    /// Commands lie about until [`World::carry`], as on their way to another thread.
+    pub(crate) lazy: bool,
+    on_their_way: Vec<(ConnectionId, Command)>,
     live: Vec<Known>,
     retained: BTreeMap<String, Mark>,
     /// What each subscription is due from its beginning, those that have ended, too.
@@ -88,7 +91,8 @@ impl World {
             Event::Publish { call, publication } => {
                 let (call, publication) = (*call, publication.clone());
                 assert!(self.broker.handle(from, event).is_none());
-                self.compare(server, Some(from), call, &publication);
+                self.compare(Some(from), call, &publication);
+                self.carry_unless_lazy(server);
                 return None;
             }
             _ => {}
@@ -99,15 +103,17 @@ impl World {
                 let who = Subscriber { connection: from, subscription: *subscription };
                 assert_eq!(retained.iter().map(mark).collect::<Vec<_>>(), self.due[&who]);
             }
-            apply(server, &mut self.broker, command);
+            self.on_their_way.push(command);
         }
+        self.carry_unless_lazy(server);
         rest
     }
 
     /// The server's program publishes.
     pub(crate) fn publish(&mut self, server: &mut Server, publication: Publication) {
         let count = self.broker.publish("", publication.clone()).expect("few values");
-        let counted = self.compare(server, None, None, &publication);
+        let counted = self.compare(None, None, &publication);
+        self.carry_unless_lazy(server);
         assert_eq!(counted, count);
     }
 
@@ -120,7 +126,24 @@ impl World {
         let why = Failure::new(Status::PERMISSION_DENIED, "no longer");
         assert!(self.broker.end_subscription(connection, subscription, why));
         self.end(Subscriber { connection, subscription });
-        self.commands().into_iter().for_each(|command| apply(server, &mut self.broker, command));
+        let commands = self.commands();
+        self.on_their_way.extend(commands);
+        self.carry_unless_lazy(server);
+    }
+
+    /// Carries what lies about to its connections. It may be too late for some of it.
+    pub(crate) fn carry(&mut self, server: &mut Server) {
+        for (to, command) in self.on_their_way.drain(..) {
+            let side = server.side(to);
+            let now = side.now;
+            let _ = side.connection().apply(now, command);
+        }
+    }
+
+    fn carry_unless_lazy(&mut self, server: &mut Server) {
+        if !self.lazy {
+            self.carry(server);
+        }
     }
 
     pub(crate) fn is_live(&self, who: Subscriber) -> bool {
@@ -135,10 +158,9 @@ impl World {
         core::iter::from_fn(|| self.broker.poll_command()).collect()
     }
 
-    /// Looks at what the broker made of a publication, and carries it; for how many it was queued.
+    /// Looks at what the broker made of a publication; for how many it was queued.
     fn compare(
         &mut self,
-        server: &mut Server,
         from: Option<ConnectionId>,
         call: Option<CallId>,
         publication: &Publication,
@@ -182,7 +204,7 @@ impl World {
                 }
                 other => panic!("{other:?} for a publication"),
             }
-            apply(server, &mut self.broker, (connection, command));
+            self.on_their_way.push((connection, command));
         }
         assert_eq!(answer, from.zip(call).map(|(from, call)| (from, call, count)));
         assert!(alone.is_subset(&to), "somebody misses it");
@@ -192,12 +214,4 @@ impl World {
         assert_eq!(to.len() as u64, count, "somebody gets what is another's");
         count
     }
-}
-
-/// Carries a command to its connection. It may be too late for it.
-fn apply(server: &mut Server, broker: &mut Broker, (to, command): (ConnectionId, Command)) {
-    let side = server.side(to);
-    let now = side.now;
-    let _ = side.connection().apply(now, command);
-    let _ = broker;
 }
