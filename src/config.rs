@@ -24,6 +24,15 @@ const LEAST_QUEUED: usize = 10;
 /// Most bytes that such a frame costs beside its own: where it ends, and how far it is taken back, in
 /// queues that double when they grow.
 const QUEUED: usize = 2 * (16 + 40);
+/// Most bytes that the streams of a call cost beside their items.
+const STREAM: usize = 512;
+/// Least that an item costs of a limit, and most that it costs to keep it beside that.
+const ITEM: usize = 64;
+/// Most bytes that a subscription costs beside its deliveries.
+const SUBSCRIPTION: usize = 1024;
+/// Most bytes that a delivery costs beside its own, and that losses before it are told, in a queue that
+/// doubles when it grows.
+const DELIVERY: usize = 2 * 2 * 128;
 /// Most bytes of a connection itself and of its first buffers.
 const CONNECTION: usize = 16 * 1024;
 
@@ -44,7 +53,7 @@ pub struct Config {
     /// document passes; what a connection can hold in all is [`memory_bound`](Self::memory_bound).
     pub max_frame: u32,
     /// Calls that the peer may have open at once. Default 1,024: enough to fill any pipe; each
-    /// costs its arguments and at most 256 bytes.
+    /// costs its arguments and at most 256 bytes, 512 more if it has streams.
     pub max_calls: u32,
     /// A handshake must be complete within this time of the connection's start, on both sides.
     /// Default 10 s: less has failed on machines that were still booting.
@@ -66,14 +75,15 @@ pub struct Config {
     /// The deadline of calls that name none; `None`: they have none. Default 30 s: nobody waits
     /// for ever by accident.
     pub call_deadline: Option<Duration>,
-    /// Above so many unsent bytes messages and calls are refused with `Rejected::Full`. Default
+    /// Above so many unsent bytes messages and calls are refused with `Rejected::Full`, and likewise items
+    /// above so many bytes that wait for their turn. Default
     /// 1 MiB: a few round trips of any local socket.
     pub max_unsent: usize,
     /// Above so many bytes of messages that wait for their listeners nothing more is read. Default
     /// 1 MiB: a burst passes, a flood waits at its sender.
     pub max_untaken: usize,
-    /// Above so many bytes of requests that came and are not answered, further ones are answered
-    /// RESOURCE_EXHAUSTED. Default 64 MiB: four of the longest frames.
+    /// Above so many bytes of requests that came and are not answered, and of items that are not taken,
+    /// further ones are answered RESOURCE_EXHAUSTED. Default 64 MiB: four of the longest frames.
     pub max_unanswered: usize,
     /// First credit of each stream of items to this side, in bytes: so much is under way, or not yet
     /// taken, at most, and one item may pass it. Default 256 KiB: a local socket's round trip of a fast
@@ -85,7 +95,7 @@ pub struct Config {
     /// Whether this side offers topics: the peer may subscribe and publish, and the application, as a
     /// rule a broker, answers. Without it such calls are answered UNIMPLEMENTED. Default no.
     pub offers_topics: bool,
-    /// Subscriptions that the peer may have. Default 1,024; each costs at most 256 bytes.
+    /// Subscriptions that the peer may have. Default 1,024; each costs at most 1 KiB beside its deliveries.
     pub max_subscriptions: u32,
     /// What the queue of a subscription that does not say does when it is full. Default: drop those
     /// that wait longest.
@@ -179,8 +189,9 @@ impl Config {
     /// The most memory that a peer can make one connection hold, in bytes: what waits to be handled, to
     /// be answered and to be written, all at once, with what it costs to keep.
     ///
-    /// Not in it: answers larger than [`max_frame`](Self::max_frame), and what handlers keep for
-    /// themselves. Implements `docs/protocol.md` section 8.
+    /// Not in it: answers, items and publications larger than [`max_frame`](Self::max_frame), retained
+    /// values, which their keeper bounds, and what handlers keep for themselves. Implements
+    /// `docs/protocol.md` section 8.
     #[must_use]
     pub fn memory_bound(&self) -> usize {
         let frame = self.max_frame.max(LEAST_MAX_FRAME) as usize;
@@ -191,10 +202,24 @@ impl Config {
         // A payload that is just too large to be copied keeps the buffer that it came in.
         let pinned = calls.min(self.max_unanswered / COPIED + 1) + self.max_untaken / COPIED + 1;
         let held = self.max_unanswered + self.max_untaken + 2 * frame + pinned * (READ + COPIED);
+        // An item is copied unless it is larger than a read, and then it may keep as much beside.
+        let items = self.max_unanswered + READ;
+        // Items that wait for their turn, and what was moved on while other frames waited.
+        let turns = self.max_unsent + frame + self.max_unsent / ITEM * ITEM;
+        let moved = self.max_unsent + frame;
         // The buffer doubles when it grows; a refusal of the protocol's own takes a small frame.
-        let unsent = 2 * (self.max_unsent + frame + calls * REFUSAL);
-        let queued = (self.max_unsent / LEAST_QUEUED + calls) * QUEUED;
-        received + held + unsent + queued + calls * CALL + CONNECTION
+        let unsent = 2 * (self.max_unsent + frame + moved + calls * REFUSAL);
+        let queued = (2 * self.max_unsent / LEAST_QUEUED + calls) * QUEUED;
+        let deliveries = if self.offers_topics { self.deliveries_bound(frame) } else { 0 };
+        let calls = calls * (CALL + STREAM);
+        received + held + items + turns + unsent + queued + deliveries + calls + CONNECTION
+    }
+
+    /// The part of the subscriptions and of the deliveries that wait for them.
+    fn deliveries_bound(&self, frame: usize) -> usize {
+        let subscriptions = self.max_subscriptions as usize * SUBSCRIPTION;
+        let waiting = self.max_delivery_bytes + frame + self.max_deliveries * DELIVERY;
+        subscriptions + waiting
     }
 
     /// What of it goes to the peer.

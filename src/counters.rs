@@ -16,9 +16,16 @@ pub struct Counters {
     pub calls_made: usize,
     /// Calls of the peer that are open: unanswered, or the answer not yet written.
     pub calls_served: usize,
+    /// Subscriptions of the peer that are live.
+    pub subscriptions: usize,
+    /// Deliveries to them that wait for their turn.
+    pub deliveries_waiting: usize,
+    /// Deliveries to them that were dropped, which they are told.
+    pub deliveries_dropped: u64,
     /// Bytes that wait to be written.
     pub unsent: u64,
-    /// One-way frames of the peer that were dropped here: a bad name, or topics, which nobody offers.
+    /// One-way frames of the peer that were dropped here: a bad name or payload, or topics, which nobody
+    /// offers.
     pub dropped: u64,
     /// Offences of the peer that cost it a message only.
     pub strikes: u64,

@@ -41,6 +41,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod backlog;
 mod broker;
 mod close_reason;
 mod command;
@@ -64,6 +65,7 @@ mod status;
 mod topic;
 pub mod wire;
 
+pub use backlog::{Allowance, Backlog, Due, Overflow};
 pub use broker::{Asked, Broker, BrokerLimits, Owner};
 pub use close_reason::{CloseReason, Timer};
 pub use command::Command;

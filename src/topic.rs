@@ -48,7 +48,7 @@ fn is_token(token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{is_pattern, is_topic};
-    use std::string::String;
+    use alloc::string::String;
 
     #[test]
     fn a_topic_is_tokens_without_wildcards_blanks_and_control_characters() {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Side, blob, config, framed, hex, millis, seconds};
-use switchboard::{Config, Connection, Event, Hello, Instant, Next, Options, Payload};
+use switchboard::{
+    CallId, Command, Config, Connection, Event, Hello, Instant, Next, Options, Payload, Publication,
+};
 
 /// What happens so far from a limit: -1, 0 or 1 byte, call, item or millisecond; whether it is borne.
 type Borne = fn(i32) -> bool;
@@ -20,7 +22,7 @@ const UP_TO: [bool; 3] = [true, true, false];
 const BELOW: [bool; 3] = [true, false, false];
 
 /// Every field of `Config` that is a limit.
-const LIMITS: [(&str, Borne, [bool; 3]); 18] = [
+const LIMITS: [(&str, Borne, [bool; 3]); 24] = [
     ("max_frame", frame_of_the_peer, UP_TO),
     ("max_frame", frame_to_the_peer, UP_TO),
     ("max_calls", calls_of_the_peer, UP_TO),
@@ -35,6 +37,12 @@ const LIMITS: [(&str, Borne, [bool; 3]); 18] = [
     ("max_unsent", unsent, BELOW),
     ("max_untaken", untaken, UP_TO),
     ("max_unanswered", unanswered, UP_TO),
+    ("max_unanswered", untaken_items, UP_TO),
+    ("max_unsent", waiting_items, BELOW),
+    ("stream_window", window, BELOW),
+    ("max_subscriptions", subscriptions, UP_TO),
+    ("max_deliveries", deliveries, UP_TO),
+    ("max_delivery_bytes", delivery_bytes, UP_TO),
     ("payload", depth, UP_TO),
     ("payload", items, UP_TO),
     ("turn_frames", turn_frames, BELOW),
@@ -201,6 +209,102 @@ fn unanswered(by: i32) -> bool {
     side.said().is_empty()
 }
 
+fn untaken_items(by: i32) -> bool {
+    let mut side = Side::open(
+        false,
+        config(|config| (config.max_unanswered, config.takes_items) = (1000, true)),
+    );
+    // A request costs 131 B: the text of its channel, the headers, a null, and what an event costs;
+    // an item its payload, and that.
+    side.feed(&framed("85 07 01 6172 a10101 f6"));
+    let item = |kept: u64| {
+        let content = kept as u16 - 128 - 3;
+        let mut body = vec![0x83, 10, 1, 0x59];
+        body.extend(content.to_be_bytes());
+        body.resize(body.len() + usize::from(content), 0);
+        [&(body.len() as u32).to_be_bytes()[..], &body].concat()
+    };
+    side.feed(&item(500));
+    side.happened();
+    // Of the request the text of its channel, the headers and the payload are kept.
+    side.feed(&item(near(1000 - 500 - 5, by)));
+    side.happened().iter().all(|event| event.contains("item"))
+}
+
+fn waiting_items(by: i32) -> bool {
+    let mut side = Side::open(true, config(|config| config.max_unsent = 200));
+    let options = Options::new().no_deadline().send_items();
+    let call = side.call("c", &Payload::null(), &options, 0).unwrap();
+    let now = side.now;
+    // 1 array, 1 kind, 1 id, 2 the byte string's length. The request is not written, so that it waits.
+    side.connection().item(now, call, &blob(near(200 - 5, by) as usize)).unwrap();
+    side.connection().item(now, call, &Payload::null()).is_ok()
+}
+
+fn window(by: i32) -> bool {
+    let mut side = Side::open(
+        false,
+        config(|config| (config.stream_window, config.takes_items) = (1000, true)),
+    );
+    side.feed(&framed("85 07 01 6172 a10101 f6"));
+    // 1 array, 1 kind, 1 id, 3 the byte string's length: then a further one has credit, or not.
+    let content = near(1000 - 6, by) as u16;
+    let mut body = vec![0x83, 10, 1, 0x59];
+    body.extend(content.to_be_bytes());
+    body.resize(body.len() + usize::from(content), 0);
+    side.feed(&[&(body.len() as u32).to_be_bytes()[..], &body].concat());
+    side.feed(&framed("83 0a 01 f6"));
+    side.said().is_empty()
+}
+
+/// A server that offers topics, with so many subscriptions.
+fn subscribed(change: impl FnOnce(&mut Config), count: u64) -> Side {
+    let mut side = Side::open(
+        false,
+        config(|config| {
+            config.offers_topics = true;
+            change(config);
+        }),
+    );
+    for number in 0..count {
+        side.feed(&framed(&format!("84 0e {:02x} 6174 a0", 2 * number + 1)));
+        let Some(Event::Subscribe(wanted)) = side.events.pop() else { break };
+        let (subscription, retained) = (wanted.subscription, vec![]);
+        let now = side.now;
+        side.connection().apply(now, Command::Subscribe { subscription, retained }).unwrap();
+    }
+    side
+}
+
+fn subscriptions(by: i32) -> bool {
+    let mut side = subscribed(|config| config.max_subscriptions = 3, near(3, by));
+    !side.said().iter().any(|words| words.contains("RESOURCE_EXHAUSTED"))
+}
+
+/// Whether all of so many deliveries of so many bytes are kept, beside one that is written next.
+fn kept(change: impl FnOnce(&mut Config), count: u64, bytes: u64) -> bool {
+    let mut side = subscribed(change, 1);
+    side.written();
+    // 2 the topic, 1 the headers, 2 the byte string's length.
+    let payload = blob(bytes as usize - 5);
+    let publication = Publication::new("t", &payload, &Options::new()).unwrap();
+    for _ in 0..=count {
+        let (subscription, publication) = (CallId::new(1).unwrap(), publication.clone());
+        let now = side.now;
+        let deliver = Command::Deliver { subscription, publication };
+        side.connection().apply(now, deliver).unwrap();
+    }
+    side.connection().counters().deliveries_dropped == 0
+}
+
+fn deliveries(by: i32) -> bool {
+    kept(|config| config.max_deliveries = 3, near(3, by), 40)
+}
+
+fn delivery_bytes(by: i32) -> bool {
+    kept(|config| config.max_delivery_bytes = 200, 2, near(100, by))
+}
+
 /// Whether a server that takes this much takes a hello with this payload.
 fn hello_is_taken(change: fn(&mut Config), payload: &str) -> bool {
     let mut side = Side::server(config(change));
@@ -253,7 +357,7 @@ fn check(change: impl FnOnce(&mut Config)) -> Result<(), String> {
 #[test]
 fn a_value_that_makes_no_sense_is_named_and_the_least_one_that_does_is_taken() {
     type Change = fn(&mut Config, bool);
-    let rows: [(&str, Change); 10] = [
+    let rows: [(&str, Change); 13] = [
         ("max_frame", |config, good| config.max_frame = 16_384 - u32::from(!good)),
         ("handshake_timeout", |config, good| config.handshake_timeout = nanos(good)),
         ("write_stall", |config, good| config.write_stall = nanos(good)),
@@ -262,6 +366,9 @@ fn a_value_that_makes_no_sense_is_named_and_the_least_one_that_does_is_taken() {
         ("max_unanswered", |config, good| config.max_unanswered = good.into()),
         ("payload.max_depth", |config, good| config.payload.max_depth = good.into()),
         ("payload.max_items", |config, good| config.payload.max_items = good.into()),
+        ("stream_window", |config, good| config.stream_window = good.into()),
+        ("max_deliveries", |config, good| config.max_deliveries = good.into()),
+        ("max_delivery_bytes", |config, good| config.max_delivery_bytes = good.into()),
         ("turn_frames", |config, good| config.turn_frames = good.into()),
         ("turn_bytes", |config, good| config.turn_bytes = good.into()),
     ];
@@ -279,10 +386,13 @@ fn a_value_that_makes_no_sense_is_named_and_the_least_one_that_does_is_taken() {
         let checked = check(|config| config.keepalive = Some(every));
         assert_eq!(checked.is_ok(), good, "{every:?}");
     }
+    let above = check(|config| config.stream_window = 1 << 31).unwrap_err();
+    assert!(above.starts_with("config: stream_window must be"), "{above}");
+    assert_eq!(check(|config| config.stream_window = (1 << 31) - 1), Ok(()));
     // These may be nothing at all.
     let nothing = check(|config| {
         (config.drain, config.linger) = (Duration::ZERO, Duration::ZERO);
-        (config.max_calls, config.max_untaken) = (0, 0);
+        (config.max_calls, config.max_untaken, config.max_subscriptions) = (0, 0, 0);
         (config.call_deadline, config.keepalive) = (None, None);
     });
     assert_eq!(nothing, Ok(()));

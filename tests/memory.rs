@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use counting::counted;
 use switchboard::{
-    CallId, Config, Connection, ConnectionId, Event, Hello, Instant, Next, Options, Payload, Pump,
-    Welcome,
+    CallId, Command, Config, Connection, ConnectionId, Event, Hello, Instant, Next, Options,
+    Payload, Publication, Pump, Welcome,
 };
 
 const NOW: Instant = Instant::ZERO;
@@ -122,6 +122,11 @@ fn small() -> Arc<Config> {
     config.max_unsent = 64 << 10;
     config.max_untaken = 64 << 10;
     config.max_unanswered = 256 << 10;
+    config.stream_window = 64 << 10;
+    config.max_subscriptions = 64;
+    config.max_deliveries = 256;
+    config.max_delivery_bytes = 64 << 10;
+    (config.takes_items, config.offers_topics) = (true, true);
     config.check().unwrap();
     Arc::new(config)
 }
@@ -131,6 +136,7 @@ fn small() -> Arc<Config> {
 struct Hoarder {
     kept: Vec<Event>,
     calls: Vec<CallId>,
+    subscriptions: Vec<CallId>,
     untaken: usize,
 }
 
@@ -143,7 +149,29 @@ impl Hoarder {
                     self.untaken += message.size();
                     pump.set_untaken(self.untaken);
                 }
-                Event::Request { call, .. } => self.calls.push(*call),
+                Event::Request { call, streams, .. } => {
+                    self.calls.push(*call);
+                    let item = Payload::bytes(&[3; 900]);
+                    // As many as are taken, to a caller that never reads.
+                    while streams.caller_takes && pump.connection().item(NOW, *call, &item).is_ok()
+                    {
+                    }
+                }
+                Event::Subscribe(wanted) => {
+                    let (subscription, retained) = (wanted.subscription, vec![]);
+                    let accept = Command::Subscribe { subscription, retained };
+                    pump.connection().apply(NOW, accept).unwrap();
+                    self.subscriptions.push(subscription);
+                }
+                Event::Publish { publication, .. } => {
+                    for subscription in &self.subscriptions {
+                        let (subscription, publication) = (*subscription, publication.clone());
+                        let deliver = Command::Deliver { subscription, publication };
+                        let _ = pump.connection().apply(NOW, deliver);
+                    }
+                    // A program that hands it on keeps nothing.
+                    continue;
+                }
                 _ => {}
             }
             self.kept.push(event);
@@ -180,6 +208,30 @@ fn request(id: u32, length: usize) -> Vec<u8> {
     frame(&[0x85, 7, 0x1a, id[0], id[1], id[2], id[3], 0x61, b'r', 0xa0], length)
 }
 
+/// 64 calls with these streams, and as many items of this length as their windows and more take.
+fn streamed(length: usize, streams: u8) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for call in 0..64_u32 {
+        let id = (0x1_0001 + 2 * call).to_be_bytes();
+        let open = [0x85, 7, 0x1a, id[0], id[1], id[2], id[3], 0x61, b'r', 0xa1, 1, streams, 0xf6];
+        bytes.extend(frame(&open, open.len()));
+        let item = frame(&[0x83, 10, 0x1a, id[0], id[1], id[2], id[3]], length.max(8));
+        bytes.extend(item.repeat((64 << 10) / length.max(64)));
+    }
+    bytes
+}
+
+/// 64 subscriptions, and many publications of this length.
+fn published(length: usize) -> Vec<u8> {
+    let subscribe = |number: u8| frame(&[0x84, 14, 0x18, 25 + 2 * number, 0x61, b't', 0xa0], 7);
+    let mut bytes: Vec<u8> = (0..64).flat_map(subscribe).collect();
+    let mut publication = frame(&[0x85, 16, 0xf6, 0x61, b't', 0xa0, 0x5a], length.max(11));
+    let content = (length.max(11) - 11) as u32;
+    publication[11..15].copy_from_slice(&content.to_be_bytes());
+    bytes.extend(publication.repeat(((2 << 20) / length).min(5000)));
+    bytes
+}
+
 fn attacks() -> Vec<(&'static str, Vec<u8>)> {
     // Several times what any limit lets in.
     let times = |length: usize| (4 << 20) / length as u32;
@@ -204,6 +256,13 @@ fn attacks() -> Vec<(&'static str, Vec<u8>)> {
         ("smallest messages", messages(6)),
         ("pings", frame(&[0x82, 4, 1], 3).repeat(50_000)),
         ("a frame that never ends", frame(&[0x84, 6], 64 << 10)[..60_000].to_vec()),
+        ("items just larger than a read", streamed(17 << 10, 1)),
+        ("items just too large to be copied elsewhere", streamed(1060, 1)),
+        ("smallest items", streamed(4, 1)),
+        ("streams that nobody reads", streamed(4, 3)),
+        ("publications to many subscriptions that nobody reads", published(2000)),
+        ("small publications, likewise", published(10)),
+        ("large publications, likewise", published(60 << 10)),
         ("extensions", frame(&[0x82, 0x18, 24], 30 << 10).repeat(200)),
     ]
 }
@@ -230,6 +289,97 @@ fn no_peer_makes_a_connection_hold_more_than_its_bound() {
         assert!(count.peak <= bound, "{name}: {} of {bound} bytes", count.peak);
     }
     assert!(least_room <= 4, "the bound is far from anything that happens");
+}
+
+/// A server's pump with a subscription; nothing waits to be written.
+fn slow_subscriber(config: &Arc<Config>) -> Pump {
+    let (mut pump, mut hoarder) = (server(Arc::clone(config)), Hoarder::default());
+    feed(&mut pump, &mut hoarder, HELLO);
+    feed(&mut pump, &mut hoarder, &frame(&[0x84, 14, 1, 0x61, b't', 0xa0], 6));
+    assert_eq!(hoarder.subscriptions.len(), 1);
+    let unsent = pump.connection().unsent();
+    pump.wrote(NOW, unsent as usize);
+    pump
+}
+
+// Threat 41.
+#[test]
+fn a_mebibyte_for_a_thousand_subscribers_costs_one_payload() {
+    let config: Arc<Config> = {
+        let mut config = Config::default();
+        config.offers_topics = true;
+        Arc::new(config)
+    };
+    let mut pumps: Vec<Pump> = (0..1000).map(|_| slow_subscriber(&config)).collect();
+    let payload = Payload::bytes(&[7; 1 << 20]);
+    let (publication, made) = counted(|| Publication::new("t", &payload, &Options::new()).unwrap());
+    assert!(made.bytes < 200, "it is not copied: {made:?}");
+    let subscription = CallId::new(1).unwrap();
+    let deliver = || Command::Deliver { subscription, publication: publication.clone() };
+    let ((), first) = counted(|| {
+        for pump in &mut pumps {
+            pump.connection().apply(NOW, deliver()).unwrap();
+        }
+    });
+    // Each has the head of a frame in a buffer of its own, and shares the rest.
+    assert!(first.live <= 1000 * 1024, "{first:?}");
+    let ((), second) = counted(|| {
+        for pump in &mut pumps {
+            pump.connection().apply(NOW, deliver()).unwrap();
+        }
+    });
+    // One that waits costs its place in a queue of at least four.
+    assert!(second.live <= 1000 * 4 * 128, "{second:?}");
+    let ((), third) = counted(|| {
+        for pump in &mut pumps {
+            pump.connection().apply(NOW, deliver()).unwrap();
+        }
+    });
+    assert_eq!(third.live, 0, "no room for more than a mebibyte: the oldest goes, {third:?}");
+    let unsent = pumps[0].connection().unsent();
+    assert!(unsent > 1 << 20, "{unsent}");
+}
+
+#[test]
+fn a_small_item_allocates_what_its_receiver_is_handed_and_no_more() {
+    let config = small();
+    let (mut client, mut server) = open(&config);
+    let options = Options::new().no_deadline().send_items();
+    let call = client.connection().request(NOW, "c", &Payload::null(), &options, 0).unwrap();
+    carry(&mut client, &mut server);
+    assert!(matches!(next_event(&mut server), Some(Event::Request { .. })));
+    let payload = Payload::bytes(&[7; 64]);
+    let each = steady(|| {
+        client.connection().item(NOW, call, &payload).unwrap();
+        carry(&mut client, &mut server);
+        let Some(Event::Item { call, item }) = next_event(&mut server) else { panic!() };
+        server.connection().taken(NOW, call, &item);
+        carry(&mut server, &mut client);
+        assert!(next_event(&mut client).is_none());
+    });
+    assert_eq!(each, 1);
+}
+
+#[test]
+fn a_small_delivery_allocates_what_its_receiver_is_handed_and_no_more() {
+    let (mut client, mut server) = open(&small());
+    let subscription = client.connection().subscribe(NOW, "t", &Options::new(), 0).unwrap();
+    carry(&mut client, &mut server);
+    assert!(matches!(next_event(&mut server), Some(Event::Subscribe(_))));
+    let accept = Command::Subscribe { subscription, retained: vec![] };
+    server.connection().apply(NOW, accept).unwrap();
+    carry(&mut server, &mut client);
+    assert!(matches!(next_event(&mut client), Some(Event::Answer { outcome: Ok(_), .. })));
+    let payload = Payload::bytes(&[7; 64]);
+    let publication = Publication::new("t", &payload, &Options::new()).unwrap();
+    let each = steady(|| {
+        let publication = publication.clone();
+        let deliver = Command::Deliver { subscription, publication };
+        server.connection().apply(NOW, deliver).unwrap();
+        carry(&mut server, &mut client);
+        assert!(matches!(next_event(&mut client), Some(Event::Delivery { .. })));
+    });
+    assert_eq!(each, 1);
 }
 
 #[test]

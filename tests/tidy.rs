@@ -115,12 +115,12 @@ const LAYERS: &[(&str, &str)] = &[
     ("src/wire/", "wire error id status"),
     ("src/payload/", "payload status"),
     (
-        "src/command.rs src/config.rs src/event.rs src/options.rs src/publication.rs",
+        "src/backlog.rs src/command.rs src/config.rs src/event.rs src/options.rs src/publication.rs",
         "close_reason config error failure id instant options payload policy publication status topic wire",
     ),
     (
         "src/connection/",
-        "command connection close_reason config counters error event failure id instant options payload \
+        "backlog command connection close_reason config counters error event failure id instant options payload \
          policy publication status topic wire",
     ),
     ("src/pump.rs", "connection close_reason error event instant wire"),

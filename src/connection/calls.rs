@@ -13,6 +13,7 @@ use super::stream::{Stream, Tail};
 use crate::error::ProtocolError;
 use crate::id::CallId;
 use crate::instant::Instant;
+use crate::policy::Policy;
 use crate::status::Status;
 
 /// Rows in the order of their ids.
@@ -99,9 +100,21 @@ impl<R: Due> Table<R> {
     }
 }
 
+/// What a call that this side made asks for, as far as its answer does more than end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// A request, or a publication.
+    Answer,
+    /// A subscription, which has the call's id.
+    Subscribe,
+    /// The end of that one.
+    Unsubscribe(CallId),
+}
+
 /// A call that this side made.
 #[derive(Debug)]
 pub(crate) struct Made {
+    pub(crate) wish: Wish,
     /// What the application gave with it.
     pub(crate) token: u64,
     pub(crate) due: Option<Instant>,
@@ -118,9 +131,19 @@ impl Due for Made {
     }
 }
 
+/// What a call that this side serves is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Request,
+    /// For a subscription with this policy.
+    Subscribe(Policy),
+    Publish,
+}
+
 /// A call that this side serves.
 #[derive(Debug)]
 pub(crate) struct Served {
+    pub(crate) asked: Asked,
     pub(crate) due: Option<Instant>,
     pub(crate) stream: Option<Box<Stream>>,
     /// Its caller no longer waits; with this status it is answered.

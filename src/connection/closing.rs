@@ -115,6 +115,7 @@ impl Connection {
         let reconnect_after_ms =
             milliseconds(reconnect_after.filter(|_| self.role == Role::Server));
         let goodbye = Frame::Goodbye { error: None, reason, reconnect_after_ms };
+        self.flush_deliveries();
         // Its text is cut, so that it fits the least max-frame.
         let _ = self.push(now, &goodbye, None, Counted::No);
         let until = now + self.config.drain.min(LONGEST);
@@ -144,6 +145,8 @@ impl Connection {
             self.close_at_once(reason);
             return Ok(Then::Skip);
         }
+        // What the peer delivered ends here.
+        self.own.clear();
         match &mut self.phase {
             Phase::Open => {
                 self.events.push_back(Event::Closing { message: message.clone(), reconnect_after });
@@ -223,12 +226,15 @@ impl Connection {
         self.served.clear();
         self.unanswered = 0;
         self.pings.clear();
+        self.own.clear();
+        self.subscribing = 0;
         self.forget_turns();
     }
 
     /// Nothing takes a turn any more.
     fn forget_turns(&mut self) {
         self.turns.clear();
+        self.subscriptions.clear();
         self.refused.clear();
         self.waiting = 0;
     }

@@ -1,10 +1,14 @@
 //! What the application commands on an open connection (`docs/protocol.md` sections 4 and 5). Part of
 //! the connection.
 
-use super::calls::Made;
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use super::calls::{Asked, Made, Wish};
 use super::outbox::{Counted, TooLarge};
 use super::phase::Phase;
-use super::stream::Tail;
+use super::stream::{Stream, Tail};
+use super::subscriptions::Own;
 use super::{Connection, Ping, cut, whole_milliseconds};
 use crate::error::{CallError, Fate, Rejected};
 use crate::event::Event;
@@ -21,6 +25,14 @@ pub(super) const MOST_PINGS: usize = 16;
 /// An answer of so many bytes is taken even if much waits: refusals need no waiting, and `max-calls`
 /// bounds how many there are.
 const SMALL_ANSWER: usize = 128;
+
+/// A call that is to be opened.
+pub(super) struct Call {
+    pub(super) token: u64,
+    pub(super) left: Option<Duration>,
+    pub(super) wish: Wish,
+    pub(super) stream: Option<Box<Stream>>,
+}
 
 impl Connection {
     /// Sends a one-way message: at most once, in order with everything else that is sent.
@@ -58,24 +70,40 @@ impl Connection {
         token: u64,
     ) -> Result<CallId, Rejected> {
         self.may_send(channel)?;
+        let left = options.time_left(&self.config);
+        let headers = options.request_map(left.map(whole_milliseconds));
+        if !headers.is_within_limits() {
+            return Err(Rejected::BadHeaders);
+        }
+        let streams = options.streams();
+        let stream = self.new_stream(streams.caller_sends, streams.caller_takes);
+        let call = Call { token, left, wish: Wish::Answer, stream };
+        self.open_call(now, call, Some(payload), |id| Frame::Request {
+            id,
+            channel,
+            headers,
+            payload: &[],
+        })
+    }
+
+    /// Opens a call with the frame that this makes for its id.
+    pub(super) fn open_call<'f>(
+        &mut self,
+        now: Instant,
+        call: Call,
+        payload: Option<&Payload>,
+        frame: impl FnOnce(CallId) -> Frame<'f>,
+    ) -> Result<CallId, Rejected> {
         if self.made.len() >= self.peer_max_calls as usize {
             return Err(Rejected::Busy);
         }
         let id = self.our_ids.peek().ok_or(Rejected::IdsExhausted)?;
-        let left = options.time_left(&self.config);
-        let deadline = left.map(whole_milliseconds);
-        let headers = options.request_map(deadline);
-        if !headers.is_within_limits() {
-            return Err(Rejected::BadHeaders);
-        }
-        let frame = Frame::Request { id, channel, headers, payload: &[] };
         let request =
-            self.push(now, &frame, Some(payload), Counted::No).map_err(|_| Rejected::TooLarge)?;
+            self.push(now, &frame(id), payload, Counted::No).map_err(|_| Rejected::TooLarge)?;
         self.our_ids.take();
+        let Call { token, left, wish, stream } = call;
         let due = left.map(|left| now + left);
-        let streams = options.streams();
-        let stream = self.new_stream(streams.caller_sends, streams.caller_takes);
-        self.made.insert(id, Made { token, due, request, stream, settled: false });
+        self.made.insert(id, Made { wish, token, due, request, stream, settled: false });
         Ok(id)
     }
 
@@ -100,7 +128,7 @@ impl Connection {
             Err(failure) => failure.data.len() + failure.message.len(),
         };
         let served = self.served.get_mut(call).filter(|served| !served.is_answered());
-        served.ok_or(Rejected::UnknownCall)?;
+        served.filter(|served| served.asked == Asked::Request).ok_or(Rejected::UnknownCall)?;
         if size > SMALL_ANSWER && self.is_unsent_full() {
             return Err(Rejected::Full);
         }
@@ -110,6 +138,16 @@ impl Connection {
                 return Ok(());
             }
         }
+        self.answer_now(now, call, answer)
+    }
+
+    /// Answers any call of the peer.
+    pub(super) fn answer_now(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        answer: Result<&Payload, &Failure>,
+    ) -> Result<(), Rejected> {
         let served = self.forget_served(call).ok_or(Rejected::UnknownCall)?;
         match (served.stopped, answer) {
             (Some(status), _) => self.answer_failure(now, call, status, stopped_text(status)),
@@ -174,19 +212,27 @@ impl Connection {
         let ended = self.phase.ended().is_some();
         let made = self.made.get_mut(call).filter(|made| !made.settled && !ended);
         let made = made.ok_or(Rejected::UnknownCall)?;
-        let (token, request) = (made.token, made.request);
-        let freed = made.stream.as_mut().map_or_else(Default::default, |stream| stream.stop());
+        let (token, request, wish) = (made.token, made.request, made.wish);
+        let freed = made.stream.as_mut().map_or_else(Default::default, |stream| stream.end());
         self.free(call, freed);
         let fate = if self.outbox.is_unsent(request) {
             self.made.remove(call);
             self.outbox.remove(request);
+            if let Wish::Unsubscribe(subscription) = wish {
+                if let Some(own) = self.own.get_mut(&subscription) {
+                    *own = Own::Live;
+                }
+            }
             Fate::NeverSent
         } else {
             if let Some(made) = self.made.get_mut(call) {
                 made.settled = true;
             }
-            // A cancel is too short to be too large.
-            let _ = self.push(now, &Frame::Cancel { id: call }, None, Counted::No);
+            // To take back an `unsubscribe` would help nobody.
+            if !matches!(wish, Wish::Unsubscribe(_)) {
+                // A cancel is too short to be too large.
+                let _ = self.push(now, &Frame::Cancel { id: call }, None, Counted::No);
+            }
             Fate::MayHaveRun
         };
         self.events.push_back(Event::Answer { call, token, outcome: Err(error(fate)) });
@@ -224,16 +270,19 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether a new message or call may be queued.
+    /// Whether a new message or request may be queued.
     fn may_send(&self, channel: &str) -> Result<(), Rejected> {
         self.may_speak()?;
-        if channel.is_empty() || channel.len() > LONGEST_CHANNEL {
-            return Err(Rejected::BadChannel);
-        }
+        if is_channel(channel) { self.may_queue() } else { Err(Rejected::BadChannel) }
+    }
+
+    /// Whether something new may be queued.
+    pub(super) fn may_queue(&self) -> Result<(), Rejected> {
+        self.may_speak()?;
         if self.is_unsent_full() { Err(Rejected::Full) } else { Ok(()) }
     }
 
-    fn is_unsent_full(&self) -> bool {
+    pub(super) fn is_unsent_full(&self) -> bool {
         self.outbox.queued() >= self.config.max_unsent as u64
     }
 

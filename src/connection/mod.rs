@@ -16,11 +16,13 @@ mod receive;
 mod schedule;
 mod stream;
 mod strikes;
+mod subscriptions;
 mod timers;
+mod topic_frames;
 mod topics;
 mod turns;
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -30,6 +32,7 @@ use keepalive::Keepalive;
 use outbox::{Outbox, Position};
 use phase::Phase;
 use strikes::Strikes;
+use subscriptions::{Own, Subscriptions};
 use turns::Turns;
 
 use crate::config::{Config, LONGEST};
@@ -96,6 +99,11 @@ pub struct Connection {
     served: Table<Served>,
     /// Bytes of the arguments of the calls in `served`, and of items that are not taken.
     unanswered: usize,
+    /// The peer's subscriptions, and how many of its `subscribe`s are not answered.
+    subscriptions: Subscriptions,
+    subscribing: usize,
+    /// This side's.
+    own: BTreeMap<CallId, Own>,
     /// Who has items or deliveries that wait to be moved to the outbox.
     turns: Turns,
     /// What the items cost that wait for their turn.
@@ -136,6 +144,7 @@ impl Connection {
 
     fn new(config: Arc<Config>, role: Role, id: Option<ConnectionId>, now: Instant) -> Self {
         let until = now + config.handshake_timeout.min(LONGEST);
+        let subscriptions = Subscriptions::new(config.max_deliveries, config.max_delivery_bytes);
         Self {
             config,
             role,
@@ -153,6 +162,9 @@ impl Connection {
             made: Table::default(),
             served: Table::default(),
             unanswered: 0,
+            subscriptions,
+            subscribing: 0,
+            own: BTreeMap::new(),
             turns: Turns::default(),
             waiting: 0,
             refused: Vec::new(),
@@ -204,6 +216,9 @@ impl Connection {
             bytes_out,
             calls_made: self.made.len(),
             calls_served: self.served.len() + self.outbox.answers(),
+            subscriptions: self.subscriptions.len(),
+            deliveries_waiting: self.subscriptions.waiting(),
+            deliveries_dropped: self.subscriptions.dropped,
             unsent: self.outbox.unsent(),
             ..self.received
         }
@@ -282,7 +297,7 @@ impl Connection {
     /// and it does not run.
     fn note_unsent(&mut self, now: Instant) {
         self.refill();
-        if self.outbox.is_empty() {
+        if !self.outbox.is_urgent() {
             self.write_until = None;
         } else if self.write_until.is_none() {
             self.write_until = Some(now + self.config.write_stall.min(LONGEST));

@@ -8,8 +8,10 @@
 use alloc::collections::VecDeque;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::id::CallId;
 use crate::payload::Payload;
-use crate::wire::Frame;
+use crate::publication::Publication;
+use crate::wire::{Frame, encode_delivery_head};
 
 /// A payload up to this size is copied behind its head: cheaper than a slice of its own in `writev`.
 const COPIED: usize = 4096;
@@ -52,6 +54,8 @@ pub(crate) struct Position {
 pub(crate) enum Counted {
     Answer,
     Pong,
+    /// For it nobody need hurry.
+    Delivery,
     No,
     /// It was taken back.
     TakenBack,
@@ -78,6 +82,9 @@ pub(crate) struct Outbox {
     bytes_out: u64,
     answers: usize,
     pongs: usize,
+    deliveries: usize,
+    /// Frames of the other kinds.
+    others: usize,
     /// Nothing from this position on was written when everything unsent was taken back.
     taken_back: Option<u64>,
     severed: bool,
@@ -104,28 +111,56 @@ impl Outbox {
         if shared.is_none() {
             self.buffer.put_slice(body);
         }
+        let shared = shared.map(|payload| payload.clone().into_cbor());
+        Ok(self.note_frame(start, length, shared, counted))
+    }
+
+    /// Queues a `delivery`, whose length was looked at before.
+    pub(crate) fn push_delivery(&mut self, subscription: CallId, publication: &Publication) {
+        if self.severed {
+            return;
+        }
+        let (head, tail) = publication.encoded();
+        let start = self.buffer.len();
+        let length =
+            encode_delivery_head(&mut self.buffer, subscription, publication.encoded_len());
+        if head.len() <= COPIED {
+            self.buffer.put_slice(head);
+        }
+        let pieces = [head, tail].into_iter().filter(|piece| piece.len() > COPIED);
+        self.note_frame(start, length, pieces.cloned(), Counted::Delivery);
+    }
+
+    /// A frame stands in the buffer from `start` on, and goes on in what is shared.
+    fn note_frame(
+        &mut self,
+        start: usize,
+        length: usize,
+        shared: impl IntoIterator<Item = Bytes>,
+        counted: Counted,
+    ) -> Position {
         let buffered = self.buffer.len() - start;
         match self.parts.back_mut() {
             Some(Part::Buffered(len)) => *len += buffered,
             _ => self.parts.push_back(Part::Buffered(buffered)),
         }
-        if let Some(payload) = shared {
-            self.parts.push_back(Part::Shared(payload.clone().into_cbor()));
-        }
+        self.parts.extend(shared.into_iter().map(Part::Shared));
         let at = Position { start: self.queued, end: self.queued + length as u64 + 4 };
         self.queued = at.end;
         self.frames.push_back((at.end, counted));
         if let Some(counter) = self.counter(counted) {
             *counter += 1;
         }
-        Ok(at)
+        at
     }
 
     const fn counter(&mut self, counted: Counted) -> Option<&mut usize> {
         match counted {
             Counted::Answer => Some(&mut self.answers),
             Counted::Pong => Some(&mut self.pongs),
-            Counted::No | Counted::TakenBack => None,
+            Counted::Delivery => Some(&mut self.deliveries),
+            Counted::No => Some(&mut self.others),
+            Counted::TakenBack => None,
         }
     }
 
@@ -137,6 +172,11 @@ impl Outbox {
     /// How many pongs are not wholly written.
     pub(crate) const fn pongs(&self) -> usize {
         self.pongs
+    }
+
+    /// Whether anything but deliveries waits.
+    pub(crate) const fn is_urgent(&self) -> bool {
+        self.answers + self.pongs + self.others > 0
     }
 
     /// How many bytes are kept here, those that were taken back and not yet passed included.

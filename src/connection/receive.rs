@@ -1,10 +1,11 @@
 //! What each frame of the peer does on an open connection (`docs/protocol.md` sections 4 and 9). Part
 //! of the connection; one function a frame kind where there is anything to decide.
 
-use super::calls::Served;
+use super::calls::{Asked, Served};
 use super::commands::{MOST_PINGS, is_channel, stopped_text};
 use super::outbox::Counted;
 use super::phase::Phase;
+use super::subscriptions::Own;
 use super::{Connection, duration, strikes};
 use crate::error::{CallError, ProtocolError};
 use crate::event::{Event, Item, Received};
@@ -13,6 +14,7 @@ use crate::id::CallId;
 use crate::instant::Instant;
 use crate::options::Streams;
 use crate::payload::Payload;
+use crate::publication::Publication;
 use crate::status::Status;
 use crate::wire::{Decoder, Frame, HeaderMap};
 
@@ -26,6 +28,12 @@ pub(super) enum Then {
     Request(usize, Received, CallId, Streams),
     /// Keep its payload as an item of a call, which cost so much.
     Item(usize, CallId, u32),
+    /// Keep its end as what is published, and with which call.
+    Publish(usize, Publication, Option<CallId>),
+    /// Keep its end as what a subscription gets.
+    Delivery(usize, Publication, CallId),
+    /// Keep its payload as the data of a subscription's end.
+    Ended(usize, CallId, Failure),
     /// Keep its payload as the answer to a call.
     Answer(usize, CallId, Result<(), Failure>),
 }
@@ -53,6 +61,18 @@ impl Connection {
             Ok(Then::Item(length, call, cost)) => {
                 let item = Item::new(Payload::from_peer(input.take_unpinned(length)), cost);
                 self.events.push_back(Event::Item { call, item });
+            }
+            Ok(Then::Publish(length, layout, call)) => {
+                let publication = layout.with_bytes(input.take_unpinned(length));
+                self.events.push_back(Event::Publish { call, publication });
+            }
+            Ok(Then::Delivery(length, layout, subscription)) => {
+                let publication = layout.with_bytes(input.take_unpinned(length));
+                self.events.push_back(Event::Delivery { subscription, publication });
+            }
+            Ok(Then::Ended(length, subscription, failure)) => {
+                let failure = failure.with_data(Payload::from_peer(input.take_tail(length)));
+                self.events.push_back(Event::SubscriptionEnded { subscription, failure });
             }
             Ok(Then::Answer(length, call, outcome)) => {
                 let payload = Payload::from_peer(input.take_tail(length));
@@ -92,35 +112,42 @@ impl Connection {
                 Ok(Then::Answer(payload.len(), id, Ok(())))
             }
             Frame::Failure { id, error, reason, payload } => {
-                self.check_made(id)?;
                 let failure = Failure::new(error, super::cut(reason));
+                if let Some(own) = self.own.remove(&id) {
+                    return Ok(match own {
+                        Own::Live => Then::Ended(payload.len(), id, failure),
+                        Own::Leaving => Then::Skip,
+                    });
+                }
+                self.check_made(id)?;
                 Ok(Then::Answer(payload.len(), id, Err(failure)))
             }
             Frame::Item { id, payload } => self.item_came(now, id, bytes.len(), payload.len()),
             Frame::End { id } => self.end_came(id),
             Frame::Credit { id, amount } => self.credit_came(id, amount),
             Frame::Cancel { id } => self.cancelled(now, id),
-            Frame::Subscribe { id, .. }
-            | Frame::Unsubscribe { id, .. }
-            | Frame::Publish { id: Some(id), .. } => {
-                self.open_id(id)?;
-                let refusal = self.refusal().unwrap_or((Status::UNIMPLEMENTED, "no topics here"));
-                self.refuse_call(now, id, refusal)
+            Frame::Subscribe { id, pattern, headers } => {
+                self.subscribe_came(now, id, pattern, &headers, bytes.len())
             }
-            Frame::Publish { id: None, .. } if !self.peer_has_closed() => {
-                self.received.dropped += 1;
-                Ok(Then::Skip)
+            Frame::Unsubscribe { id, subscription } => self.unsubscribe_came(now, id, subscription),
+            Frame::Publish { id, topic, headers, payload } => {
+                let publication = || Publication::of_frame(topic, &headers, bytes, payload);
+                match id {
+                    Some(id) => self.publish_came(now, id, topic, payload, publication),
+                    None => self.one_way_publish_came(now, topic, payload, publication),
+                }
             }
-            Frame::Publish { .. } => Err(ProtocolError::UnexpectedFrame),
-            Frame::Delivery { .. } | Frame::Lagged { .. } => {
-                Err(ProtocolError::UnknownSubscription)
+            Frame::Delivery { subscription, topic, headers, payload } => {
+                let publication = || Publication::of_frame(topic, &headers, bytes, payload);
+                self.delivery_came(now, subscription, topic, publication)
             }
+            Frame::Lagged { subscription, dropped } => self.lagged_came(subscription, dropped),
             Frame::Extension { .. } => Ok(Then::Skip),
         }
     }
 
     /// Whether the peer has said `goodbye`: it opens and sends nothing new.
-    const fn peer_has_closed(&self) -> bool {
+    pub(super) const fn peer_has_closed(&self) -> bool {
         matches!(&self.phase, Phase::Closing { closing, .. } if closing.peer_said())
     }
 
@@ -166,7 +193,7 @@ impl Connection {
     }
 
     /// The peer offended in a way that costs a message only; too often is fatal.
-    fn note_strike(&mut self, now: Instant) -> Result<(), ProtocolError> {
+    pub(super) fn note_strike(&mut self, now: Instant) -> Result<(), ProtocolError> {
         self.received.strikes += 1;
         if self.strikes.strike(now) { Err(ProtocolError::TooManyStrikes) } else { Ok(()) }
     }
@@ -180,7 +207,7 @@ impl Connection {
     }
 
     /// A call with this id begins.
-    fn open_id(&mut self, id: CallId) -> Result<(), ProtocolError> {
+    pub(super) fn open_id(&mut self, id: CallId) -> Result<(), ProtocolError> {
         self.their_ids.open(id)?;
         if self.peer_has_closed() { Err(ProtocolError::UnexpectedFrame) } else { Ok(()) }
     }
@@ -190,7 +217,7 @@ impl Connection {
     }
 
     /// Why no call can begin now, whatever it asks for.
-    fn refusal(&self) -> Option<(Status, &'static str)> {
+    pub(super) fn refusal(&self) -> Option<(Status, &'static str)> {
         if self.is_full() {
             Some((Status::RESOURCE_EXHAUSTED, "more calls than max-calls are open"))
         } else if !matches!(self.phase, Phase::Open) {
@@ -201,7 +228,7 @@ impl Connection {
     }
 
     /// Answers a call that nobody here gets to see.
-    fn refuse_call(
+    pub(super) fn refuse_call(
         &mut self,
         now: Instant,
         id: CallId,
@@ -251,7 +278,8 @@ impl Connection {
         self.unanswered += bytes;
         let stream = self.new_stream(streams.caller_takes, streams.caller_sends);
         let (stopped, cancelled) = (None, false);
-        self.served.insert(id, Served { due, stream, stopped, bytes, cancelled });
+        let asked = Asked::Request;
+        self.served.insert(id, Served { asked, due, stream, stopped, bytes, cancelled });
         Ok(true)
     }
 
@@ -272,7 +300,8 @@ impl Connection {
         payload: Payload,
     ) {
         let Some(mut made) = self.made.remove(call) else { return };
-        self.free(call, made.stream.as_mut().map_or_else(Default::default, |stream| stream.stop()));
+        self.free(call, made.stream.as_mut().map_or_else(Default::default, |stream| stream.end()));
+        self.wish_answered(now, call, &made, outcome.as_ref().err());
         if !made.settled {
             let outcome = match outcome {
                 Ok(()) => Ok(payload),
@@ -315,9 +344,12 @@ impl Connection {
     /// A call of the peer has its answer.
     pub(super) fn forget_served(&mut self, call: CallId) -> Option<Served> {
         let mut served = self.served.remove(call)?;
-        let freed = served.stream.as_mut().map_or_else(Default::default, |stream| stream.stop());
+        let freed = served.stream.as_mut().map_or_else(Default::default, |stream| stream.end());
         self.free(call, freed);
         self.unanswered -= served.bytes;
+        if let Asked::Subscribe(_) = served.asked {
+            self.subscribing -= 1;
+        }
         Some(served)
     }
 }

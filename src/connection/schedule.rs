@@ -5,9 +5,10 @@ use super::Connection;
 use super::outbox::Counted;
 use super::stream::{Tail, cost};
 use super::turns::{AHEAD, Taker};
+use crate::backlog::Due;
 use crate::event::Event;
 use crate::id::CallId;
-use crate::wire::{Frame, item_len};
+use crate::wire::{Dropped, Frame, delivery_len, item_len, lagged_len};
 
 impl Connection {
     /// Moves what takes turns to the outbox, as far as it may go there now.
@@ -51,7 +52,15 @@ impl Connection {
 
     /// How long the next frame of a taker is, without its own length.
     fn next_len(&mut self, taker: Taker) -> Option<usize> {
-        let Taker::Call(id) = taker else { return None };
+        let id = match taker {
+            Taker::Call(id) => id,
+            Taker::Subscription(id) => {
+                return Some(match self.subscriptions.get_mut(id)?.next()? {
+                    Ok(rest) => delivery_len(id, rest),
+                    Err(dropped) => lagged_len(id, dropped),
+                });
+            }
+        };
         if self.made.get_mut(id).is_some_and(|made| self.outbox.is_unsent(made.request)) {
             return None;
         }
@@ -64,7 +73,17 @@ impl Connection {
     }
 
     fn move_one(&mut self, taker: Taker) {
-        let Taker::Call(id) = taker else { return };
+        let id = match taker {
+            Taker::Call(id) => id,
+            Taker::Subscription(id) => {
+                self.move_delivery(id);
+                if let Some(row) = self.subscriptions.get_mut(id) {
+                    row.queued = false;
+                    self.join_subscription(id);
+                }
+                return;
+            }
+        };
         let Some(outgoing) = self.outgoing(id) else { return };
         let left = if let Some(item) = outgoing.items.pop_front() {
             let cost = cost(item_len(id, item.len()));
@@ -93,6 +112,47 @@ impl Connection {
         } else if let Some(outgoing) = self.outgoing(id) {
             outgoing.queued = false;
         }
+    }
+
+    fn move_delivery(&mut self, id: CallId) {
+        match self.subscriptions.pop(id) {
+            Some(Due::Delivery(publication)) => self.outbox.push_delivery(id, &publication),
+            Some(Due::Lagged(dropped)) => {
+                if let Some(dropped) = Dropped::new(dropped) {
+                    let frame = Frame::Lagged { subscription: id, dropped };
+                    self.queue(&frame, None, Counted::Delivery);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Something waits for a subscription, maybe.
+    pub(super) fn join_subscription(&mut self, id: CallId) {
+        let Some(row) = self.subscriptions.get_mut(id).filter(|row| row.has_work()) else { return };
+        if !core::mem::replace(&mut row.queued, true) {
+            self.turns.join(Taker::Subscription(id));
+        }
+    }
+
+    /// Moves all that waits for subscriptions to the outbox, and ends them.
+    pub(super) fn flush_deliveries(&mut self) {
+        while let Some(id) = self.subscriptions.first_waiting() {
+            while self.subscriptions.get_mut(id).is_some_and(|row| row.has_work()) {
+                self.move_delivery(id);
+            }
+            self.forget_subscription(id);
+        }
+        self.subscriptions.clear();
+    }
+
+    /// Ends a subscription of the peer; whether it was live.
+    pub(super) fn forget_subscription(&mut self, id: CallId) -> bool {
+        let Some(row) = self.subscriptions.remove(id) else { return false };
+        if row.queued {
+            self.turns.leave(Taker::Subscription(id));
+        }
+        true
     }
 
     /// Queues a frame whose length was looked at when it was accepted.

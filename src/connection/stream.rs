@@ -191,12 +191,18 @@ pub(crate) struct Freed {
 }
 
 impl Stream {
-    /// Nothing is sent or handed on any more; what still comes is checked all the same.
+    /// Nothing is sent or handed on any more; what still comes is checked all the same. The application
+    /// still holds what it was handed.
     pub(crate) fn stop(&mut self) -> Freed {
         let outgoing = self.outgoing.as_mut();
         let (waiting, queued) =
             outgoing.map_or((0, false), |out| (out.stop(), core::mem::take(&mut out.queued)));
+        Freed { waiting, held: 0, queued }
+    }
+
+    /// The same, and the application is done with it.
+    pub(crate) fn end(&mut self) -> Freed {
         let held = self.incoming.as_mut().map_or(0, Incoming::stop);
-        Freed { waiting, held, queued }
+        Freed { held, ..self.stop() }
     }
 }

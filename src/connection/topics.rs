@@ -1,13 +1,27 @@
 //! Subscriptions and publications (`docs/protocol.md` section 5): those that this side makes, and what a
-//! broker decided on those of the peer. Part of the connection.
+//! broker decided on those of the peer. Part of the connection; what the peer's frames do is in
+//! `topic_frames.rs`.
 
-use super::Connection;
+use alloc::vec::Vec;
+
+use super::calls::{Asked, Wish};
+use super::commands::Call;
+use super::outbox::Counted;
+use super::phase::Phase;
+use super::subscriptions::Own;
+use super::{Connection, cut};
+use crate::backlog::Overflow;
 use crate::command::Command;
 use crate::error::Rejected;
+use crate::failure::Failure;
 use crate::id::CallId;
 use crate::instant::Instant;
 use crate::options::Options;
 use crate::payload::Payload;
+use crate::publication::Publication;
+use crate::status::Status;
+use crate::topic::{is_pattern, is_topic};
+use crate::wire::{Frame, HeaderMap, delivery_len, uint};
 
 impl Connection {
     /// Subscribes to the topics that match a pattern. The call ends as all do, with an
@@ -26,12 +40,24 @@ impl Connection {
     /// `BadHeaders`, `IdsExhausted`.
     pub fn subscribe(
         &mut self,
-        _now: Instant,
-        _pattern: &str,
-        _options: &Options,
-        _token: u64,
+        now: Instant,
+        pattern: &str,
+        options: &Options,
+        token: u64,
     ) -> Result<CallId, Rejected> {
-        Err(Rejected::Closed)
+        self.may_queue()?;
+        if !is_pattern(pattern) {
+            return Err(Rejected::BadTopic);
+        }
+        let headers = options.subscribe_map();
+        let good_group = headers.group.is_none_or(|group| (1..=255).contains(&group.len()));
+        let both = headers.group.is_some() && headers.retain.is_some();
+        if !good_group || both || !headers.is_within_limits() {
+            return Err(Rejected::BadHeaders);
+        }
+        let left = options.time_left(&self.config);
+        let call = Call { token, left, wish: Wish::Subscribe, stream: None };
+        self.open_call(now, call, None, |id| Frame::Subscribe { id, pattern, headers })
     }
 
     /// Ends a subscription of this side: no event comes of it any more. The call ends as all do.
@@ -42,12 +68,20 @@ impl Connection {
     /// `Busy`, `IdsExhausted`.
     pub fn unsubscribe(
         &mut self,
-        _now: Instant,
-        _subscription: CallId,
-        _options: &Options,
-        _token: u64,
+        now: Instant,
+        subscription: CallId,
+        options: &Options,
+        token: u64,
     ) -> Result<CallId, Rejected> {
-        Err(Rejected::UnknownSubscription)
+        if self.own.get(&subscription) != Some(&Own::Live) {
+            return Err(Rejected::UnknownSubscription);
+        }
+        self.may_queue()?;
+        let left = options.time_left(&self.config);
+        let call = Call { token, left, wish: Wish::Unsubscribe(subscription), stream: None };
+        let id = self.open_call(now, call, None, |id| Frame::Unsubscribe { id, subscription })?;
+        self.own.insert(subscription, Own::Leaving);
+        Ok(id)
     }
 
     /// Publishes a value under a topic of the peer's: at most once, in order with everything else that
@@ -60,12 +94,31 @@ impl Connection {
     /// `BadHeaders`.
     pub fn publish(
         &mut self,
-        _now: Instant,
-        _topic: &str,
-        _payload: &Payload,
-        _options: &Options,
+        now: Instant,
+        topic: &str,
+        payload: &Payload,
+        options: &Options,
     ) -> Result<(), Rejected> {
-        Err(Rejected::Closed)
+        let headers = self.may_publish(topic, options)?;
+        let frame = Frame::Publish { id: None, topic, headers, payload: &[] };
+        self.push(now, &frame, Some(payload), Counted::No).map_err(|_| Rejected::TooLarge)?;
+        Ok(())
+    }
+
+    fn may_publish<'o>(
+        &self,
+        topic: &str,
+        options: &'o Options,
+    ) -> Result<HeaderMap<'o>, Rejected> {
+        self.may_queue()?;
+        let headers = options.publish_map();
+        if !is_topic(topic) {
+            Err(Rejected::BadTopic)
+        } else if !headers.is_within_limits() {
+            Err(Rejected::BadHeaders)
+        } else {
+            Ok(headers)
+        }
     }
 
     /// The same as a call: its answer is the number of subscriptions that the value was queued for.
@@ -75,13 +128,21 @@ impl Connection {
     /// Those of [`publish`](Self::publish), `Busy` and `IdsExhausted`.
     pub fn publish_counted(
         &mut self,
-        _now: Instant,
-        _topic: &str,
-        _payload: &Payload,
-        _options: &Options,
-        _token: u64,
+        now: Instant,
+        topic: &str,
+        payload: &Payload,
+        options: &Options,
+        token: u64,
     ) -> Result<CallId, Rejected> {
-        Err(Rejected::Closed)
+        let headers = self.may_publish(topic, options)?;
+        let left = options.time_left(&self.config);
+        let call = Call { token, left, wish: Wish::Answer, stream: None };
+        self.open_call(now, call, Some(payload), |id| Frame::Publish {
+            id: Some(id),
+            topic,
+            headers,
+            payload: &[],
+        })
     }
 
     /// Does what was decided for this connection.
@@ -93,11 +154,27 @@ impl Connection {
     /// these.
     pub fn apply(&mut self, now: Instant, command: Command) -> Result<(), Rejected> {
         match command {
-            Command::Subscribe { .. } | Command::Published { .. } => Err(Rejected::UnknownCall),
-            Command::Deliver { .. } | Command::EndSubscription { .. } => {
-                Err(Rejected::UnknownSubscription)
+            Command::Subscribe { subscription, retained } => {
+                self.begin_subscription(now, subscription, retained)
             }
-            Command::Refuse { call, failure } => self.respond(now, call, Err(&failure)),
+            Command::Deliver { subscription, publication } => {
+                self.deliver(now, subscription, publication)
+            }
+            Command::EndSubscription { subscription, failure } => {
+                self.end_subscription(now, subscription, &failure)
+            }
+            Command::Published { call, count } => {
+                let served = self.served.get_mut(call);
+                served
+                    .filter(|served| served.asked == Asked::Publish)
+                    .ok_or(Rejected::UnknownCall)?;
+                self.answer_now(now, call, Ok(&number(count)))
+            }
+            Command::Refuse { call, failure } => {
+                let served = self.served.get_mut(call).filter(|served| !served.is_answered());
+                served.ok_or(Rejected::UnknownCall)?;
+                self.answer_now(now, call, Err(&failure))
+            }
             Command::Send { channel, payload, options } => {
                 self.send(now, &channel, &payload, &options)
             }
@@ -110,4 +187,84 @@ impl Connection {
             }
         }
     }
+
+    fn begin_subscription(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        mut retained: Vec<Publication>,
+    ) -> Result<(), Rejected> {
+        let served = self.served.get_mut(id).ok_or(Rejected::UnknownCall)?;
+        let (Asked::Subscribe(policy), stopped) = (served.asked, served.stopped) else {
+            return Err(Rejected::UnknownCall);
+        };
+        if !matches!(self.phase, Phase::Open) {
+            let failure = Failure::new(Status::UNAVAILABLE, "closing");
+            return self.answer_now(now, id, Err(&failure));
+        }
+        // One that was given up does not begin to live.
+        self.answer_now(now, id, Ok(&number(retained.len() as u64)))?;
+        if stopped.is_some() {
+            return Ok(());
+        }
+        self.subscriptions.insert(id, policy);
+        let count = retained.len();
+        retained.retain(|value| self.fits(id, value));
+        let lost = (count - retained.len()) as u64;
+        let queued = self.subscriptions.retain(id, retained);
+        self.subscriptions.lag(id, lost);
+        self.go_on(now, id, queued);
+        Ok(())
+    }
+
+    fn deliver(&mut self, now: Instant, id: CallId, value: Publication) -> Result<(), Rejected> {
+        self.subscriptions.get_mut(id).ok_or(Rejected::UnknownSubscription)?;
+        let queued = if self.fits(id, &value) {
+            self.subscriptions.deliver(id, value)
+        } else {
+            self.subscriptions.lag(id, 1);
+            Ok(())
+        };
+        self.go_on(now, id, queued);
+        Ok(())
+    }
+
+    /// Whether the peer takes a delivery in one frame.
+    fn fits(&self, id: CallId, value: &Publication) -> bool {
+        delivery_len(id, value.encoded_len()) <= self.peer_max_frame as usize
+    }
+
+    /// Something was queued for a subscription, or its policy is to disconnect.
+    fn go_on(&mut self, now: Instant, id: CallId, queued: Result<(), Overflow>) {
+        if queued.is_err() {
+            let text = "a subscription's queue is full";
+            return self.fail_with(now, Failure::new(Status::RESOURCE_EXHAUSTED, text));
+        }
+        self.join_subscription(id);
+        self.note_unsent(now);
+    }
+
+    fn end_subscription(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        failure: &Failure,
+    ) -> Result<(), Rejected> {
+        if !self.forget_subscription(id) {
+            return Err(Rejected::UnknownSubscription);
+        }
+        let error = failure.status;
+        let frame = Frame::Failure { id, error, reason: cut(&failure.message), payload: &[] };
+        let data = if self.is_unsent_full() { &Payload::null() } else { &failure.data };
+        if self.push(now, &frame, Some(data), Counted::No).is_err() {
+            // Without its data it fits the least max-frame.
+            let _ = self.push(now, &frame, Some(&Payload::null()), Counted::No);
+        }
+        Ok(())
+    }
+}
+
+/// A number as a payload.
+fn number(number: u64) -> Payload {
+    Payload::from_peer(uint(number).freeze())
 }

@@ -244,6 +244,25 @@ pub(crate) const fn item_len(id: CallId, payload: usize) -> usize {
     2 + head_len(id.number()) + payload
 }
 
+/// The length of a `delivery` with so many bytes from the topic on.
+pub(crate) const fn delivery_len(id: CallId, rest: usize) -> usize {
+    2 + head_len(id.number()) + rest
+}
+
+/// The length of a `lagged`.
+pub(crate) const fn lagged_len(id: CallId, dropped: u64) -> usize {
+    2 + head_len(id.number()) + head_len(dropped)
+}
+
+/// A number as CBOR.
+pub(crate) fn uint(number: u64) -> BytesMut {
+    let mut out = BytesMut::new();
+    let mut writer = Writer::new(&mut out);
+    writer.head(UINT, number);
+    writer.finish();
+    out
+}
+
 /// Writes a `delivery` up to the topic; from there on, `rest` bytes are those of the publication. Gives
 /// the frame's length, as [`Frame::encode_head`] does.
 pub(crate) fn encode_delivery_head(out: &mut BytesMut, subscription: CallId, rest: usize) -> usize {

@@ -33,7 +33,9 @@ mod tests;
 pub use decoder::Decoder;
 pub(crate) use decoder::{COPIED, READ, SPARE};
 pub use frame::{Amount, Dropped, Frame, Kind, Magic};
-pub(crate) use frame::{encode_delivery_head, encode_topic, item_len, text_head};
+pub(crate) use frame::{
+    delivery_len, encode_delivery_head, encode_topic, item_len, lagged_len, text_head, uint,
+};
 pub use headers::{HeaderMap, HeaderValue, Headers};
 pub use settings::Settings;
 
