@@ -240,6 +240,13 @@ impl Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigError(&'static str);
 
+impl ConfigError {
+    /// The rule that is not kept.
+    pub(crate) const fn new(rule: &'static str) -> Self {
+        Self(rule)
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "config: {}", self.0)

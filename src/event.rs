@@ -193,6 +193,21 @@ pub struct Subscribe {
     pub headers: Headers,
 }
 
+impl Subscribe {
+    /// A wish for the topics that match a pattern, and for nothing else: for a program that takes part
+    /// in its own broker's pub/sub.
+    pub fn new(subscription: CallId, pattern: impl Into<String>) -> Self {
+        Self {
+            subscription,
+            pattern: pattern.into(),
+            policy: Policy::default(),
+            retained: false,
+            group: None,
+            headers: Headers::new(),
+        }
+    }
+}
+
 /// An item of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {

@@ -12,6 +12,8 @@
 //! payload  values <-> CBOR, checked
 //! connection   one link: handshake, calls, messages, closing
 //! pump         a connection, its receive buffer and its budget
+//! hub          topics -> who, and retained values: routing only, usable alone
+//! broker       pub/sub between connections: events in, commands out
 //! service      channel -> handler, for adapters
 //! ```
 //!
@@ -40,6 +42,7 @@ extern crate alloc;
 extern crate std;
 
 mod backlog;
+mod broker;
 mod close_reason;
 mod command;
 mod config;
@@ -48,6 +51,7 @@ mod counters;
 mod error;
 mod event;
 mod failure;
+pub mod hub;
 mod id;
 mod instant;
 mod options;
@@ -62,6 +66,7 @@ mod topic;
 pub mod wire;
 
 pub use backlog::{Allowance, Backlog, Due, Overflow};
+pub use broker::{Asked, Broker, BrokerLimits, Owner};
 pub use close_reason::{CloseReason, Timer};
 pub use command::Command;
 pub use config::{Config, ConfigError};

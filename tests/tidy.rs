@@ -124,6 +124,11 @@ const LAYERS: &[(&str, &str)] = &[
          policy publication status topic wire",
     ),
     ("src/pump.rs", "connection close_reason error event instant wire"),
+    ("src/hub/", "hub id"),
+    (
+        "src/broker/",
+        "broker command config event failure hub id options payload publication status wire",
+    ),
     ("src/service/", "service counters failure id payload status wire"),
 ];
 

@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use switchboard::hub::RetainedSize;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().into()
 }
@@ -68,6 +70,7 @@ fn every_limit_has_a_row_and_every_row_a_limit() {
     for (path, head) in [
         ("src/config.rs", "pub struct Config {"),
         ("adapters/endpoint/src/admission.rs", "pub struct AdmissionLimits {"),
+        ("src/broker/limits.rs", "pub struct BrokerLimits {"),
     ] {
         wanted.extend(names(&read(path), head, "pub "));
     }
@@ -117,6 +120,12 @@ fn the_defaults_are_true() {
     assert!(config.interfaces.is_empty() && config.requires.is_empty());
     let bound = config.memory_bound() >> 20;
     assert!((200..220).contains(&bound), "about 210 MiB: {bound}");
+
+    let broker = switchboard::BrokerLimits::default();
+    let RetainedSize { values, bytes } = broker.owner_retained;
+    assert_eq!((broker.owner_subscriptions, values, bytes >> 20), (16_384, 2048, 8));
+    let RetainedSize { values, bytes } = broker.scope_retained;
+    assert_eq!((values, bytes >> 20), (4096, 16));
 
     let admission = read("adapters/endpoint/src/admission.rs");
     for name in names(&admission, "pub struct AdmissionLimits {", "pub ") {

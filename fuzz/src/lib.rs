@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `frame` | a stream of frames, split in two ways |
 //! | `connection` | what a peer, an application and time do to one side, in any role and phase |
+//! | `hub` | operations on a hub, beside a list that does the same slowly |
 //! | `pair_ops` | operations on a client and a server that are joined in memory |
 //! | `payload` | CBOR, or nearly so |
 //!
@@ -21,6 +22,7 @@
 
 mod connection;
 mod frame;
+mod hub;
 mod ledger;
 mod pair_ops;
 mod payload;
@@ -29,6 +31,7 @@ mod written;
 
 pub use connection::connection;
 pub use frame::frame;
+pub use hub::hub;
 pub use pair_ops::pair_ops;
 pub use payload::payload;
 

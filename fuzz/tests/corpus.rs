@@ -27,6 +27,11 @@ fn connection() {
 }
 
 #[test]
+fn hub() {
+    replay("hub", switchboard_fuzz::hub);
+}
+
+#[test]
 fn pair_ops() {
     replay("pair_ops", switchboard_fuzz::pair_ops);
 }
