@@ -128,6 +128,12 @@ impl Options {
         self
     }
 
+    /// What [`policy`](Self::policy) was set to.
+    #[must_use]
+    pub const fn when_full(&self) -> Option<Policy> {
+        self.policy
+    }
+
     /// Which streams a request with these options has.
     pub(crate) const fn streams(&self) -> Streams {
         Streams::from_bits(self.streams)

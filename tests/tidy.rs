@@ -115,7 +115,8 @@ const LAYERS: &[(&str, &str)] = &[
     ("src/wire/", "wire error id status"),
     ("src/payload/", "payload status"),
     (
-        "src/backlog.rs src/command.rs src/config.rs src/event.rs src/options.rs src/publication.rs",
+        "src/backlog.rs src/command.rs src/config.rs src/delivery.rs src/event.rs src/options.rs \
+         src/publication.rs",
         "close_reason config error failure id instant options payload policy publication status topic wire",
     ),
     (

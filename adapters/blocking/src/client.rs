@@ -18,6 +18,7 @@ use crate::exchange::Exchange;
 use crate::guard::Guard;
 use crate::link::Link;
 use crate::services::Services;
+use crate::subscription::Subscription;
 
 /// A client: one connection, shared by as many threads as like. A clone is cheap and is the same
 /// connection.
@@ -130,6 +131,44 @@ impl Client {
         args: &(impl ToPayload + ?Sized),
     ) -> Result<Exchange, CallError> {
         self.shared.link.open_exchange(channel, args, &self.options)
+    }
+
+    /// Subscribes to the topics that match a pattern: `*` is one part of a name, `>` at the end the rest of
+    /// it. Waits until the server has accepted. Of the [options](Self::with) `policy`, `retained`, `group`,
+    /// the deadline and the headers count.
+    ///
+    /// From then on a thread reads while nobody waits, as with [`on`](Self::on).
+    ///
+    /// # Errors
+    ///
+    /// Every [`CallError`], as of [`request`](Self::request).
+    pub fn subscribe<T: FromPayload>(&self, pattern: &str) -> Result<Subscription<T>, CallError> {
+        let link = &self.shared.link;
+        let (id, retained) = link.subscribe(pattern, &self.options)?;
+        Ok(Subscription::new(Arc::clone(link), id, retained))
+    }
+
+    /// Publishes a value under a topic, at most once. Of the [options](Self::with) `retain`, `forget`,
+    /// `echo`, the headers and, while it waits for room, the deadline count.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](Self::send); `Rejected(BadTopic)`.
+    pub fn publish(&self, topic: &str, value: &(impl ToPayload + ?Sized)) -> Result<(), CallError> {
+        self.shared.link.publish(topic, value, &self.options)
+    }
+
+    /// The same, and waits for the server to say for how many subscriptions it was queued.
+    ///
+    /// # Errors
+    ///
+    /// As of [`request`](Self::request); `Rejected(BadTopic)`.
+    pub fn publish_counted(
+        &self,
+        topic: &str,
+        value: &(impl ToPayload + ?Sized),
+    ) -> Result<u64, CallError> {
+        self.shared.link.publish_counted(topic, value, &self.options)
     }
 
     /// Sends a one-way message. Returns when it is queued; it is written at once if the peer reads, else

@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant as SystemInstant};
 
 use switchboard::service::{ConnectionStatus, ServerStatus};
-use switchboard::{Config, Connection, ConnectionId, Failure, Instant, Pump, Restart};
+use switchboard::{
+    Asked, BrokerLimits, CallId, Config, Connection, ConnectionId, Failure, Instant, Pump, Restart,
+};
 use switchboard_endpoint::{
     AcceptPause, Admission, AdmissionLimits, Arrival, Credentials, Listener, Stream,
 };
@@ -21,6 +23,7 @@ use crate::pool::Pool;
 use crate::services::Services;
 use crate::serving::Serving;
 use crate::timer::Timer;
+use crate::topics::Topics;
 use crate::wait::{Wake, wait_for_client};
 
 /// The number of the next connection: unique in this process, whatever servers it runs.
@@ -32,6 +35,7 @@ const COME_BACK: Duration = Duration::from_secs(1);
 /// What the server's threads share.
 pub(crate) struct Host {
     pub(crate) services: Arc<Services>,
+    pub(crate) topics: Arc<Topics>,
     config: Arc<Config>,
     /// Most of those without room that are told so; the others just see their stream end.
     most_refused: usize,
@@ -66,10 +70,12 @@ impl Host {
         services: Services,
         config: Config,
         limits: AdmissionLimits,
+        broker: BrokerLimits,
         threads: usize,
     ) -> io::Result<Self> {
         Ok(Self {
             services: Arc::new(services),
+            topics: Arc::new(Topics::new(broker)),
             config: Arc::new(config),
             most_refused: limits.unaccepted,
             pool: Arc::new(Pool::new(threads)),
@@ -119,6 +125,30 @@ impl Host {
             handlers,
             listeners,
         }
+    }
+
+    /// Asks the central check again for all that peers have subscribed to.
+    pub(crate) fn check_again(&self) {
+        for peer in self.peers() {
+            let id = peer.id();
+            // What was asked is copied, for the check is the program's and runs without the broker.
+            let asked: Vec<_> = self.topics.with(|broker| {
+                let copied = |(subscription, asked): (CallId, Asked<'_>)| match asked {
+                    Asked::Subscribe { pattern, group } => {
+                        Some((subscription, pattern.to_owned(), group.map(str::to_owned)))
+                    }
+                    _ => None,
+                };
+                broker.subscriptions(id).filter_map(copied).collect()
+            });
+            for (subscription, pattern, group) in asked {
+                let asked = Asked::Subscribe { pattern: &pattern, group: group.as_deref() };
+                if let Err(failure) = self.services.check(peer.facts(), asked) {
+                    self.topics.with(|broker| broker.end_subscription(id, subscription, failure));
+                }
+            }
+        }
+        self.topics.flush();
     }
 
     /// Serves those who come to a listener, too, on a thread of its own.
@@ -234,7 +264,8 @@ impl Host {
     ) -> io::Result<()> {
         let connection = Connection::server(Arc::clone(&self.config), id, Instant::ZERO);
         let (services, pool) = (Arc::clone(&self.services), Arc::clone(&self.pool));
-        let serving = Arc::new(Serving::new(services, pool, id.number(), self.config.payload));
+        let serving = Serving::new(services, pool, id.number(), self.config.payload);
+        let serving = Arc::new(serving.with_topics(Arc::clone(&self.topics)));
         let dispatch = Arc::clone(&serving);
         let link = Link::new(stream, Arc::clone(&self.timer), Pump::new(connection), dispatch);
         let link = link.inspect_err(|_| drop(self.gone(id)))?;
@@ -260,6 +291,7 @@ impl Host {
 
     /// What was served is the caller's to drop, behind the lock: some of it is the user's.
     fn gone(&self, id: ConnectionId) -> Option<Served> {
+        self.topics.leave(id);
         let mut state = self.lock();
         state.admission.gone(id);
         state.refused.remove(&id);

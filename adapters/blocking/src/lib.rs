@@ -46,12 +46,14 @@ mod client;
 mod client_builder;
 mod context;
 mod exchange;
+mod feeds;
 mod guard;
 mod host;
 mod items;
 mod link;
 mod peer;
 mod pool;
+mod scope;
 mod seat;
 mod server;
 mod server_builder;
@@ -59,7 +61,9 @@ mod services;
 mod serving;
 mod state;
 mod streams;
+mod subscription;
 mod timer;
+mod topics;
 mod wait;
 
 pub use call::{Call, Canceller};
@@ -70,8 +74,10 @@ pub use exchange::{Exchange, ExchangeReceiver, ExchangeSender};
 pub use guard::Guard;
 pub use items::{ItemSender, Items};
 pub use peer::Peer;
+pub use scope::Scope;
 pub use server::{Outcomes, Server};
 pub use server_builder::ServerBuilder;
+pub use subscription::Subscription;
 pub use switchboard_endpoint::{AdmissionLimits, Credentials, OpenError, Stream};
 
 /// The README's example must compile and run, and those of the guides.

@@ -100,6 +100,14 @@ impl Link {
         state
     }
 
+    /// The same for one who commands many links at the same time.
+    pub(crate) fn enter_at(&self, time: std::time::Instant) -> Guard<'_> {
+        let mut state = self.lock();
+        // Somebody may have read the clock later and been here earlier.
+        state.now = state.now.max(Instant::from(time.saturating_duration_since(self.origin)));
+        state
+    }
+
     /// Drives the pump as far as it goes without waiting: takes events, writes what can be written.
     pub(crate) fn turn(&self, state: &mut State) -> Turn {
         let now = state.now;
@@ -154,6 +162,7 @@ impl Link {
                 self.read(state);
             }
         }
+        state.leave_feeds();
         state.unpark(|waiter| waiter.is_none());
         true
     }
@@ -302,7 +311,7 @@ impl Link {
                 let settled = seat.waiter.is_some_and(|waiter| state.is_settled(waiter));
                 let waits_amiss = (seat.read, seat.write) != (read, write);
                 self.arm(state, until);
-                let stirred = state.inboxes.have_stirred();
+                let stirred = core::mem::take(&mut state.stirred);
                 settled || waits_amiss || stirred || (state.puts_off && !state.is_choked())
             }
             (Turn::Wait { write, until, .. }, None) => {

@@ -90,6 +90,16 @@ impl Peer {
         self.facts.hello.as_ref()
     }
 
+    /// The scope that it lives in; "" if in none, and of a server.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        self.facts.hello.as_ref().map_or("", |hello| &hello.settings.scope)
+    }
+
+    pub(crate) const fn facts(&self) -> &Arc<PeerFacts> {
+        &self.facts
+    }
+
     /// What `authorize` kept for this connection with `Welcome::state`, if it is an `S`.
     #[must_use]
     pub fn state<S: Any>(&self) -> Option<&S> {

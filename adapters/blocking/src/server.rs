@@ -11,11 +11,11 @@ use switchboard::{
 };
 use switchboard_endpoint::{Address, Credentials, Listener, Stream};
 
-use crate::call::Call;
 use crate::context::Context;
 use crate::guard::Guard;
 use crate::host::Host;
 use crate::peer::Peer;
+use crate::scope::Scope;
 use crate::server_builder::ServerBuilder;
 
 /// What became of what was sent to each peer, in the order in which they came.
@@ -138,50 +138,58 @@ impl Server {
         self.0.host.peers()
     }
 
-    /// Sends a one-way message to every peer, encoded once, and says what became of each. It waits for
-    /// nobody: a peer that reads too slowly gets [`Rejected::Full`](switchboard::Rejected::Full), and
-    /// no message. To wait for one, [`Peer::send`].
+    /// The clients that live in this scope, which `authorize` has let in with it. "" is that of the others.
+    #[must_use]
+    pub fn scope(&self, name: &str) -> Scope {
+        Scope::new(&self.0.host, name)
+    }
+
+    /// [`Scope::publish`] for the clients without a scope.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`]: the message is no CBOR, and nobody got it.
+    /// Those of [`Scope::publish`].
+    pub fn publish(
+        &self,
+        topic: &str,
+        value: &(impl ToPayload + ?Sized),
+        options: &Options,
+    ) -> Result<u64, CallError> {
+        self.scope("").publish(topic, value, options)
+    }
+
+    /// [`Scope::broadcast`] for the clients without a scope.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Scope::broadcast`].
     pub fn broadcast(
         &self,
         channel: &str,
         message: &(impl ToPayload + ?Sized),
         options: &Options,
     ) -> Result<Outcomes<()>, EncodeError> {
-        let payload = message.to_payload()?;
-        let sent = self.peers().into_iter().map(|peer| {
-            let sent = peer.link().and_then(|link| link.send_now(channel, &payload, options));
-            (peer, sent)
-        });
-        Ok(sent.collect())
+        self.scope("").broadcast(channel, message, options)
     }
 
-    /// Calls `channel` of every peer at once, with one deadline for all, and waits until each has
-    /// answered or failed. As with [`broadcast`](Self::broadcast), a peer that reads too slowly is not
-    /// waited for.
+    /// [`Scope::survey`] for the clients without a scope.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`]: the arguments are no CBOR, and nobody was called.
+    /// Those of [`Scope::survey`].
     pub fn survey<R: FromPayload>(
         &self,
         channel: &str,
         args: &(impl ToPayload + ?Sized),
         options: &Options,
     ) -> Result<Outcomes<R>, EncodeError> {
-        let payload = args.to_payload()?;
-        let started: Vec<(Peer, Result<Call<R>, CallError>)> = self
-            .peers()
-            .into_iter()
-            .map(|peer| {
-                let call = peer.link().and_then(|link| link.start_now(channel, &payload, options));
-                (peer, call)
-            })
-            .collect();
-        Ok(started.into_iter().map(|(peer, call)| (peer, call.and_then(Call::wait))).collect())
+        self.scope("").survey(channel, args, options)
+    }
+
+    /// Asks [`ServerBuilder::check`] again for every subscription that is live, because a permission was
+    /// taken back, and ends those that it refuses now, with what is queued for them.
+    pub fn check_again(&self) {
+        self.0.host.check_again();
     }
 
     /// Closes the server: no more clients, a goodbye to each connection, open calls go on for at most

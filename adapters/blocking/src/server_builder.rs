@@ -1,13 +1,16 @@
 //! `ServerBuilder`: what a server serves, and how. Called by programs; knows endpoints and services.
 
 use switchboard::service::{RegisterError, Registration};
-use switchboard::{Config, Failure, FromPayload, PeerHello, ToPayload, Welcome};
+use switchboard::{
+    Asked, BrokerLimits, Config, Failure, FromPayload, PeerHello, ToPayload, Welcome,
+};
 use switchboard_endpoint::{
     Address, AdmissionLimits, BindOptions, Credentials, Listener, OpenError,
 };
 
 use crate::context::Context;
 use crate::host::Host;
+use crate::peer::Peer;
 use crate::server::Server;
 use crate::services::Services;
 
@@ -17,6 +20,7 @@ pub struct ServerBuilder {
     services: Services,
     config: Config,
     limits: AdmissionLimits,
+    broker: BrokerLimits,
     bind: BindOptions,
     threads: usize,
     /// The first registration that could not be, told by `bind`.
@@ -29,6 +33,7 @@ impl Default for ServerBuilder {
             services: Services::default(),
             config: Config::default(),
             limits: AdmissionLimits::default(),
+            broker: BrokerLimits::default(),
             bind: BindOptions::default(),
             threads: 16,
             error: None,
@@ -49,6 +54,28 @@ impl ServerBuilder {
     #[must_use]
     pub const fn limits(mut self, limits: AdmissionLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// How much the clients of one user may have at the server's topics, over all their connections.
+    #[must_use]
+    pub const fn broker_limits(mut self, limits: BrokerLimits) -> Self {
+        self.broker = limits;
+        self
+    }
+
+    /// The central check: asked before each call, message, publication and subscription of any client, on
+    /// the connection's own thread, so that it must not wait. What it refuses is answered with its failure,
+    /// or dropped where nobody waits for an answer. To ask again for subscriptions that are live, because a
+    /// permission was taken back, [`Server::check_again`].
+    ///
+    /// Without it every client may ask for everything.
+    #[must_use]
+    pub fn check(
+        mut self,
+        check: impl Fn(&Peer, Asked<'_>) -> Result<(), Failure> + Send + Sync + 'static,
+    ) -> Self {
+        self.services.check_with(check);
         self
     }
 
@@ -181,15 +208,16 @@ impl ServerBuilder {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        // Every handler can take them here.
-        self.config.takes_items = true;
+        // Every handler can take them here, and every server has a broker.
+        (self.config.takes_items, self.config.offers_topics) = (true, true);
         self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
+        self.broker.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
         self.limits.check()?;
         Ok(self)
     }
 
     fn run(self, listener: Option<Listener>) -> Result<Server, OpenError> {
-        let host = Host::new(self.services, self.config, self.limits, self.threads)?;
+        let host = Host::new(self.services, self.config, self.limits, self.broker, self.threads)?;
         Ok(Server::start(host, listener)?)
     }
 }

@@ -10,15 +10,17 @@ use switchboard::service::{
     RegisterError, Registration, Registry, decode_arguments, encode_answer, panicked,
 };
 use switchboard::{
-    Failure, FromPayload, Payload, PayloadLimits, PeerHello, Status, ToPayload, Welcome,
+    Asked, Failure, FromPayload, Payload, PayloadLimits, PeerHello, Status, ToPayload, Welcome,
 };
 use switchboard_endpoint::{Credentials, default_authorize};
 
 use crate::context::Context;
+use crate::peer::{Peer, PeerFacts};
 
 /// What a handler answers.
 pub(crate) type Answer = Result<Payload, Failure>;
 type Run<T> = dyn Fn(Context, Payload, &PayloadLimits) -> Result<T, Failure> + Send + Sync;
+type Check = dyn Fn(&Peer, Asked<'_>) -> Result<(), Failure> + Send + Sync;
 type Authorize = dyn Fn(&PeerHello, Option<&Credentials>) -> Result<Welcome, Failure> + Send + Sync;
 
 /// One handler. A clone is the same one.
@@ -67,6 +69,7 @@ impl Listener {
 pub(crate) struct Services {
     registry: RwLock<Registry<Handler, Listening>>,
     authorize: Option<Box<Authorize>>,
+    check: Option<Box<Check>>,
 }
 
 impl Services {
@@ -78,6 +81,21 @@ impl Services {
         + 'static,
     ) {
         self.authorize = Some(Box::new(authorize));
+    }
+
+    pub(crate) fn check_with(
+        &mut self,
+        check: impl Fn(&Peer, Asked<'_>) -> Result<(), Failure> + Send + Sync + 'static,
+    ) {
+        self.check = Some(Box::new(check));
+    }
+
+    /// Whether the program lets a client have what it asks for.
+    pub(crate) fn check(&self, facts: &Arc<PeerFacts>, asked: Asked<'_>) -> Result<(), Failure> {
+        let Some(check) = &self.check else { return Ok(()) };
+        let peer = Peer::new(facts);
+        catch_unwind(AssertUnwindSafe(|| check(&peer, asked)))
+            .unwrap_or_else(|_| Err(Failure::new(Status::INTERNAL, "the check panicked")))
     }
 
     /// Whether the program decides itself who may come in.

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use switchboard::service::no_handler;
 use switchboard::{
-    CallId, ConnectionId, Event, Failure, Payload, PayloadLimits, PeerHello, Received, Rejected,
-    Status, Welcome,
+    Asked, CallId, ConnectionId, Event, Failure, Owner, Payload, PayloadLimits, PeerHello,
+    Received, Rejected, Status, Welcome,
 };
 use switchboard_endpoint::Credentials;
 
@@ -19,6 +19,7 @@ use crate::link::{Dispatch, Link, Turn};
 use crate::peer::{Peer, PeerFacts};
 use crate::pool::Pool;
 use crate::services::{Answer, Handler, Services};
+use crate::topics::Topics;
 
 /// What one connection serves.
 pub(crate) struct Serving {
@@ -26,6 +27,8 @@ pub(crate) struct Serving {
     peer: OnceLock<Arc<PeerFacts>>,
     limits: PayloadLimits,
     services: Arc<Services>,
+    /// Of a server.
+    topics: Option<Arc<Topics>>,
     pool: Arc<Pool>,
     /// Whose turn it takes in the pool.
     turn: u64,
@@ -60,8 +63,14 @@ impl Serving {
         turn: u64,
         limits: PayloadLimits,
     ) -> Self {
-        let (messages, later) = (Mutex::default(), Mutex::default());
-        Self { peer: OnceLock::new(), limits, services, pool, turn, messages, later }
+        let (messages, later, topics) = (Mutex::default(), Mutex::default(), None);
+        Self { peer: OnceLock::new(), limits, services, topics, pool, turn, messages, later }
+    }
+
+    /// The same for a connection of a server that offers topics.
+    pub(crate) fn with_topics(mut self, topics: Arc<Topics>) -> Self {
+        self.topics = Some(topics);
+        self
     }
 
     /// Says who is at the other end: the handshake is complete.
@@ -104,6 +113,11 @@ impl Serving {
                     continue;
                 }
             }
+            if let Some(topics) = self.topics.as_ref().filter(|topics| topics.is_pending()) {
+                drop(state);
+                topics.flush();
+                state = link.enter();
+            }
             let turn = link.turn(&mut state);
             if state.puts_off && !state.is_choked() {
                 state.puts_off = false;
@@ -142,16 +156,15 @@ impl Serving {
         let failure = match verdict {
             Ok(welcome) => match connection.accept(now, &welcome) {
                 Ok(()) => {
-                    let (link, hello) = (Arc::downgrade(link), Some(hello));
-                    let state = kept;
-                    return self.introduce(PeerFacts {
-                        link,
-                        id,
-                        credentials,
-                        hello,
-                        state,
-                        closed,
-                    });
+                    drop(state);
+                    if let Some(topics) = &self.topics {
+                        // Those of whom nothing is known share one quota.
+                        let owner = Owner(credentials.map_or(u64::MAX, |who| who.uid.into()));
+                        topics.join(id, owner, &hello.settings.scope, link);
+                    }
+                    let (link, hello, state) = (Arc::downgrade(link), Some(hello), kept);
+                    let facts = PeerFacts { link, id, credentials, hello, state, closed };
+                    return self.introduce(facts);
                 }
                 Err(Rejected::TooLarge) => {
                     Failure::new(Status::INTERNAL, "the server's welcome is larger than 16 KiB")
@@ -173,14 +186,22 @@ impl Serving {
         event: Event,
         inline: bool,
     ) -> Option<(CallId, Answer)> {
+        if let Err(failure) = self.check(&event) {
+            return self.refuse(link, event, failure);
+        }
         let (call, deadline, request) = match event {
             Event::Message(message) => {
                 self.message(link, message);
                 return None;
             }
             Event::Request { call, deadline, request, .. } => (call, deadline, request),
-            // Of the rest the link has taken note.
-            _ => return None,
+            event => {
+                if let (Some(topics), Some(peer)) = (&self.topics, self.peer()) {
+                    // Of what the broker does not take the link has taken note.
+                    topics.with(|broker| drop(broker.handle(peer.id(), event)));
+                }
+                return None;
+            }
         };
         let (Some(handler), Some(peer)) = (self.services.handler(request.channel()), self.peer())
         else {
@@ -199,6 +220,28 @@ impl Serving {
             return Some((call, handler.call(context, args, &self.limits)));
         }
         self.work_later(link, Work { handler, context, call, args });
+        None
+    }
+
+    /// Whether the program's central check lets this pass.
+    fn check(&self, event: &Event) -> Result<(), Failure> {
+        match (Asked::of(event), self.peer.get()) {
+            (Some(asked), Some(facts)) => self.services.check(facts, asked),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is to be answered to an event that the check has refused.
+    fn refuse(&self, link: &Arc<Link>, event: Event, failure: Failure) -> Option<(CallId, Answer)> {
+        match event {
+            Event::Request { call, .. } => return Some((call, Err(failure))),
+            Event::Message(message) => link.lock().taken(message.size()),
+            event => {
+                if let (Some(topics), Some(peer)) = (&self.topics, self.peer()) {
+                    topics.with(|broker| broker.refuse(peer.id(), event, failure));
+                }
+            }
+        }
         None
     }
 

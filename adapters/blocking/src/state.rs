@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use slab::Slab;
 use switchboard::{
-    CallError, CallId, CloseReason, Connection, Event, Failure, Fate, Instant, Payload, Pump,
-    Rejected, Streams,
+    CallError, CallId, CloseReason, Command, Connection, Event, Failure, Fate, Instant, Options,
+    Payload, Pump, Rejected, Streams,
 };
 
+use crate::feeds::Feeds;
 use crate::streams::Inboxes;
 use crate::timer::Due;
 
@@ -28,6 +29,11 @@ pub(crate) struct State {
     /// Calls of the peer whose caller no longer waits, until they are answered.
     pub(crate) stopped: BTreeSet<CallId>,
     pub(crate) inboxes: Inboxes,
+    pub(crate) feeds: Feeds,
+    /// How often something came that a thread may wait for, other than the answer to its call.
+    pub(crate) stirs: u64,
+    /// The same, since the holder of the seat was told.
+    pub(crate) stirred: bool,
     /// Answers that wait for room to be written, in the order in which they were given.
     answers: VecDeque<(CallId, Result<Payload, Failure>)>,
     /// Somebody has put off work until those answers are on their way.
@@ -128,6 +134,9 @@ impl State {
             inbox: VecDeque::new(),
             stopped: BTreeSet::new(),
             inboxes: Inboxes::default(),
+            feeds: Feeds::default(),
+            stirs: 0,
+            stirred: false,
             answers: VecDeque::new(),
             puts_off: false,
             closed: Arc::default(),
@@ -197,9 +206,8 @@ impl State {
     }
 
     pub(crate) fn take(&mut self, event: Event) {
-        let Some(event) = self.inboxes.take(event) else {
-            return self.unpark(|waiter| waiter.is_none());
-        };
+        let event = self.inboxes.take(event).and_then(|event| self.feeds.take(event));
+        let Some(event) = event else { return self.stir() };
         match event {
             Event::Answer { token, outcome, .. } => {
                 self.settle(token as usize, Outcome::Answer(outcome));
@@ -209,9 +217,9 @@ impl State {
             }
             Event::Cancelled { call, .. } => {
                 self.stopped.insert(call);
-                // Its handler may wait for items, or for room for them.
-                self.inboxes.stir();
-                self.unpark(|waiter| waiter.is_none());
+                // Its handler may wait for items, or for room for them; or it is a subscription's.
+                self.stir();
+                self.inbox.push_back(event);
             }
             Event::Closed(reason) => self.end(&reason),
             other => {
@@ -236,6 +244,42 @@ impl State {
         self.pump.set_untaken(self.untaken);
     }
 
+    /// Whoever waits for something other than an answer is to look.
+    fn stir(&mut self) {
+        self.stirs += 1;
+        self.stirred = true;
+        self.unpark(|waiter| waiter.is_none());
+    }
+
+    /// Does what a broker has decided for this connection.
+    pub(crate) fn apply(&mut self, command: Command) {
+        if let Command::Subscribe { subscription: call, .. }
+        | Command::Published { call, .. }
+        | Command::Refuse { call, .. } = &command
+        {
+            self.stopped.remove(call);
+        }
+        // What cannot be done any more concerns a peer that has gone on, and is forgotten.
+        let _ = self.pump.connection().apply(self.now, command);
+    }
+
+    /// Ends the subscriptions that nobody holds any more, as far as there is room.
+    pub(crate) fn leave_feeds(&mut self) {
+        while let Some(subscription) = self.feeds.leaving() {
+            let now = self.now;
+            let left = self.waiter(|connection, waiter| {
+                connection.unsubscribe(now, subscription, &Options::new(), waiter as u64)
+            });
+            match left {
+                Err(Rejected::Full | Rejected::Busy) => return,
+                Ok((waiter, _)) => self.abandon(waiter),
+                // It has ended already.
+                Err(_) => {}
+            }
+            self.feeds.has_left(subscription);
+        }
+    }
+
     fn settle(&mut self, waiter: usize, outcome: Outcome) {
         match self.waiters.get_mut(waiter) {
             Some(Waiter::Abandoned) => drop(self.waiters.remove(waiter)),
@@ -243,7 +287,8 @@ impl State {
             None => {}
         }
         // Those who wait for room may have it now, and those who wait for items learn that none will come.
-        self.inboxes.stir();
+        self.stirs += 1;
+        self.stirred = true;
         self.unpark(|parked| parked.is_none_or(|parked| parked == waiter));
     }
 

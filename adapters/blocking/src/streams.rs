@@ -12,13 +12,7 @@ use crate::link::Link;
 
 /// The items of the calls that have a stream to this side. Credit bounds them.
 #[derive(Debug, Default)]
-pub(crate) struct Inboxes {
-    of: BTreeMap<CallId, Inbox>,
-    /// How often something came, or there was room again, so that whoever waits for it is to look.
-    pub(crate) stirs: u64,
-    /// The same, since the holder of the seat was told.
-    stirred: bool,
-}
+pub(crate) struct Inboxes(BTreeMap<CallId, Inbox>);
 
 /// The items of one call.
 #[derive(Debug, Default)]
@@ -40,12 +34,12 @@ pub(crate) enum Look {
 impl Inboxes {
     /// From now on the items of this call are kept.
     pub(crate) fn open(&mut self, call: CallId) {
-        self.of.insert(call, Inbox::default());
+        self.0.insert(call, Inbox::default());
     }
 
     /// Nobody takes its items any more.
     pub(crate) fn close(&mut self, call: CallId) {
-        self.of.remove(&call);
+        self.0.remove(&call);
     }
 
     /// Takes note of an event that concerns streams, and hands others back.
@@ -53,35 +47,23 @@ impl Inboxes {
         match event {
             Event::Item { call, item } => {
                 // Where nobody takes them the call has ended, so that no credit is missed.
-                if let Some(inbox) = self.of.get_mut(&call) {
+                if let Some(inbox) = self.0.get_mut(&call) {
                     inbox.items.push_back(item);
                 }
             }
             Event::End { call } => {
-                if let Some(inbox) = self.of.get_mut(&call) {
+                if let Some(inbox) = self.0.get_mut(&call) {
                     inbox.ended = true;
                 }
             }
             Event::Room { .. } => {}
             other => return Some(other),
         }
-        self.stir();
         None
     }
 
-    /// Something else has happened that those wait for who wait for items.
-    pub(crate) const fn stir(&mut self) {
-        self.stirs += 1;
-        self.stirred = true;
-    }
-
-    /// Whether something has happened since this was asked last.
-    pub(crate) const fn have_stirred(&mut self) -> bool {
-        core::mem::replace(&mut self.stirred, false)
-    }
-
     fn look(&mut self, call: CallId) -> Look {
-        match self.of.get_mut(&call) {
+        match self.0.get_mut(&call) {
             Some(inbox) => match inbox.items.pop_front() {
                 Some(item) => Look::Item(item),
                 None if inbox.ended => Look::End,
@@ -92,7 +74,7 @@ impl Inboxes {
     }
 
     fn is_empty(&self, call: CallId) -> bool {
-        self.of.get(&call).is_some_and(|inbox| inbox.items.is_empty() && !inbox.ended)
+        self.0.get(&call).is_some_and(|inbox| inbox.items.is_empty() && !inbox.ended)
     }
 }
 
@@ -133,7 +115,7 @@ impl Link {
                     let sent = state.pump.connection().item(now, call, payload);
                     sent.map_err(|rejected| state.call_error(rejected))
                 };
-                let seen = state.inboxes.stirs;
+                let seen = state.stirs;
                 // If it was refused: what is not written holds back the room that is waited for.
                 self.nudge(&mut state);
                 match sent {
@@ -141,7 +123,7 @@ impl Link {
                     sent => return sent,
                 }
             };
-            self.wait_for(None, None, |state| (state.inboxes.stirs != seen).then_some(()));
+            self.wait_for(None, None, |state| (state.stirs != seen).then_some(()));
         }
     }
 
