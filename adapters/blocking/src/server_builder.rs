@@ -181,6 +181,9 @@ impl ServerBuilder {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
+        if self.threads == 0 {
+            return Err(OpenError::BadConfig("threads must be at least 1".into()));
+        }
         self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
         self.limits.check()?;
         Ok(self)
