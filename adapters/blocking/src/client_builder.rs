@@ -17,6 +17,7 @@ use crate::peer::PeerFacts;
 use crate::pool::Pool;
 use crate::services::Services;
 use crate::serving::Serving;
+use crate::wait::Wake;
 
 /// How a client connects.
 pub struct ClientBuilder {
@@ -181,6 +182,9 @@ impl ClientBuilder {
         }
         // Every handler can take them here.
         self.config.takes_items = true;
+        if self.threads == 0 {
+            return Err(OpenError::BadConfig("threads must be at least 1".into()));
+        }
         self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
         Ok(self)
     }
@@ -195,7 +199,7 @@ impl ClientBuilder {
         let pool = Arc::new(Pool::of_one(self.threads));
         let serving = Arc::new(Serving::new(Arc::clone(&services), pool, 0, config.payload));
         let dispatch = Arc::clone(&serving);
-        let link = Link::new(stream, Arc::default(), Pump::new(connection), dispatch)?;
+        let link = Link::new(stream, Arc::default(), Wake::new()?, Pump::new(connection), dispatch);
         let welcome = shake_hands(&link)?;
         let closed = Arc::clone(&link.lock().closed);
         serving.introduce(PeerFacts {
@@ -240,6 +244,7 @@ fn shake_hands(link: &Arc<Link>) -> Result<PeerWelcome, OpenError> {
         if let Some(Event::Welcome(welcome)) = state.inbox.pop_front() {
             // From now on the timer sees to what is due while nobody calls, such as keepalive.
             link.nudge(&mut state);
+            link.look_later(&mut state);
             return Ok(*welcome);
         }
         if let Some(reason) = state.closed.get() {

@@ -37,8 +37,7 @@ pub(crate) struct Host {
     pub(crate) services: Arc<Services>,
     pub(crate) topics: Arc<Topics>,
     config: Arc<Config>,
-    /// Most of those without room that are told so; the others just see their stream end.
-    most_refused: usize,
+    limits: AdmissionLimits,
     pool: Arc<Pool>,
     timer: Arc<Timer>,
     /// Ends the acceptor's wait.
@@ -53,6 +52,9 @@ struct State {
     admission: Admission,
     /// Those that are being told that there is no room.
     refused: BTreeSet<ConnectionId>,
+    /// How many threads serve clients of each user: also those that have made room, and whose
+    /// authorisation still runs.
+    threads: BTreeMap<Option<u32>, usize>,
     accepts: bool,
     /// How the server closes, once it does.
     closing: Option<Restart>,
@@ -63,6 +65,8 @@ struct State {
 struct Served {
     link: Arc<Link>,
     serving: Arc<Serving>,
+    /// The user that it counts for, if it counts.
+    counts_for: Option<Option<u32>>,
 }
 
 impl Host {
@@ -73,18 +77,21 @@ impl Host {
         broker: BrokerLimits,
         threads: usize,
     ) -> io::Result<Self> {
+        let pool = Arc::new(Pool::new(threads));
+        pool.start()?;
         Ok(Self {
             services: Arc::new(services),
             topics: Arc::new(Topics::new(broker)),
             config: Arc::new(config),
-            most_refused: limits.unaccepted,
-            pool: Arc::new(Pool::new(threads)),
+            limits: limits.clone(),
+            pool,
             timer: Arc::default(),
             wake: Wake::new()?,
             state: Mutex::new(State {
                 connections: BTreeMap::new(),
                 admission: Admission::new(limits),
                 refused: BTreeSet::new(),
+                threads: BTreeMap::new(),
                 accepts: false,
                 closing: None,
             }),
@@ -177,10 +184,12 @@ impl Host {
             if ready.woken {
                 self.wake.clear();
             }
-            rest = match listener.accept() {
-                Ok((stream, credentials)) => {
+            // First what a connection needs beside its stream: without it the client stays in the queue.
+            let accepted = Wake::new().and_then(|wake| Ok((wake, listener.accept()?)));
+            rest = match accepted {
+                Ok((wake, (stream, credentials))) => {
                     pause.succeeded();
-                    self.arrive(stream, credentials);
+                    self.arrive(stream, wake, credentials);
                     None
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -198,24 +207,29 @@ impl Host {
         while state.closing.is_none() && !state.connections.is_empty() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.closing.get_or_insert_with(Restart::never);
     }
 
-    /// A client has come. Without a descriptor or thread for it, it sees its stream end.
-    fn arrive(self: &Arc<Self>, stream: Stream, credentials: Option<Credentials>) {
+    /// A client has come. Without a thread for it, it sees its stream end.
+    fn arrive(self: &Arc<Self>, stream: Stream, wake: Wake, credentials: Option<Credentials>) {
         let Some(id) = next_id() else { return };
+        let uid = credentials.map(|who| who.uid);
         let (arrival, tells) = {
             let mut state = self.lock();
-            let arrival = state.admission.arrive(id, credentials.map(|who| who.uid));
-            (arrival, state.refused.len() < self.most_refused)
+            if !state.has_thread_for(uid, &self.limits) {
+                return;
+            }
+            (state.admission.arrive(id, uid), state.refused.len() < self.limits.unaccepted)
         };
+        let serve = || self.serve(id, (stream, wake), credentials, Some(uid));
         match arrival {
-            Arrival::Admitted => drop(self.serve(id, stream, credentials, true)),
+            Arrival::Admitted => drop(serve()),
             Arrival::AdmittedInPlaceOf(oldest, failure) => {
                 self.refuse(oldest, failure);
-                drop(self.serve(id, stream, credentials, true));
+                drop(serve());
             }
             Arrival::Refused(failure) if tells => {
-                if self.serve(id, stream, credentials, true).is_ok() {
+                if serve().is_ok() {
                     self.refuse(id, failure);
                 }
             }
@@ -227,13 +241,14 @@ impl Host {
     fn refuse(&self, id: ConnectionId, failure: Failure) {
         let (served, tells) = {
             let mut state = self.lock();
-            let tells = state.refused.len() < self.most_refused;
+            let Some(served) = state.connections.get(&id).cloned() else { return };
+            let tells = state.refused.len() < self.limits.unaccepted;
             if tells {
                 state.refused.insert(id);
             }
-            (state.connections.get(&id).cloned(), tells)
+            (served, tells)
         };
-        let Some(Served { link, .. }) = served else { return };
+        let Served { link, .. } = served;
         let mut state = link.enter();
         let now = state.now;
         let connection = state.pump.connection();
@@ -250,38 +265,44 @@ impl Host {
     pub(crate) fn attach(self: &Arc<Self>, stream: Stream) -> io::Result<ConnectionId> {
         let credentials = stream.credentials()?;
         let id = next_id().ok_or(io::ErrorKind::QuotaExceeded)?;
-        self.serve(id, stream, credentials, false)?;
+        self.serve(id, (stream, Wake::new()?), credentials, None)?;
         Ok(id)
     }
 
-    /// Serves a new connection on a thread of its own. `counted`: it is on the books of the admission.
+    /// Serves a new connection on a thread of its own. `counts_for`: the user for which it is on the books
+    /// of the admission, if it is.
     fn serve(
         self: &Arc<Self>,
         id: ConnectionId,
-        stream: Stream,
+        (stream, wake): (Stream, Wake),
         credentials: Option<Credentials>,
-        counted: bool,
+        counts_for: Option<Option<u32>>,
     ) -> io::Result<()> {
         let connection = Connection::server(Arc::clone(&self.config), id, Instant::ZERO);
         let (services, pool) = (Arc::clone(&self.services), Arc::clone(&self.pool));
         let serving = Serving::new(services, pool, id.number(), self.config.payload);
         let serving = Arc::new(serving.with_topics(Arc::clone(&self.topics)));
         let dispatch = Arc::clone(&serving);
-        let link = Link::new(stream, Arc::clone(&self.timer), Pump::new(connection), dispatch);
-        let link = link.inspect_err(|_| drop(self.gone(id)))?;
+        let timer = Arc::clone(&self.timer);
+        let link = Link::new(stream, timer, wake, Pump::new(connection), dispatch);
+        // Until its own thread has the seat nobody else shall.
+        link.lock().take_seat();
         {
             let mut state = self.lock();
+            if let Some(uid) = counts_for {
+                *state.threads.entry(uid).or_default() += 1;
+            }
             if let Some(how) = &state.closing {
                 link.close(how.text(), how.reconnect_after());
             }
             let (link, serving) = (Arc::clone(&link), Arc::clone(&serving));
-            state.connections.insert(id, Served { link, serving });
+            state.connections.insert(id, Served { link, serving, counts_for });
         }
         let this = Arc::clone(self);
         let thread = thread::Builder::new().name("switchboard-serving".into());
         let spawned = thread.spawn(move || {
             // Who has made room for another meanwhile is not let in any more.
-            let admit = || !counted || this.lock().admission.accepted(id);
+            let admit = || counts_for.is_none() || this.lock().admission.accepted(id);
             // What unwinds in here is the destructor of something of the user's.
             let _ = catch_unwind(AssertUnwindSafe(|| serving.run(&link, id, credentials, admit)));
             drop(this.gone(id));
@@ -296,7 +317,11 @@ impl Host {
         state.admission.gone(id);
         state.refused.remove(&id);
         self.changed.notify_all();
-        state.connections.remove(&id)
+        let served = state.connections.remove(&id)?;
+        if let Some(uid) = served.counts_for {
+            state.thread_ended(uid);
+        }
+        Some(served)
     }
 
     /// Stops accepting, and gives each connection a command.
@@ -316,13 +341,33 @@ impl Host {
     pub(crate) fn wait_until_stopped(&self) {
         {
             let mut state = self.lock();
-            while state.accepts {
+            while state.closing.is_none() || state.accepts {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
         // Not for their threads: they may be with a handler that never ends, or with this one.
         for link in self.links() {
             link.wait_until_done();
+        }
+    }
+}
+
+impl State {
+    /// Whether there may be a further thread for clients of this user. Those that are to be let in have
+    /// theirs, and as many others as may wait for it.
+    fn has_thread_for(&self, uid: Option<u32>, limits: &AdmissionLimits) -> bool {
+        let theirs = self.threads.get(&uid).copied().unwrap_or_default();
+        theirs < limits.connections_per_user.saturating_add(limits.unaccepted_per_user)
+            && self.threads.values().sum::<usize>()
+                < limits.connections.saturating_add(limits.unaccepted)
+    }
+
+    fn thread_ended(&mut self, uid: Option<u32>) {
+        if let Some(count) = self.threads.get_mut(&uid) {
+            *count -= 1;
+            if *count == 0 {
+                self.threads.remove(&uid);
+            }
         }
     }
 }

@@ -27,6 +27,10 @@ const BATCH: u64 = 16 * 1024;
 /// And after so long at the latest.
 const BATCH_TIME: Duration = Duration::from_millis(1);
 
+/// While nobody waits this side reads so often: less than half of the time after which a peer gives up one
+/// that reads nothing, by default.
+const LOOK: Duration = Duration::from_secs(4);
+
 /// What becomes of events that answer nobody who waits. Called without the mutex, by whoever holds the
 /// seat.
 pub(crate) trait Dispatch: fmt::Debug + Send + Sync {
@@ -68,13 +72,14 @@ impl Link {
     pub(crate) fn new(
         stream: Stream,
         timer: Arc<Timer>,
+        wake: Wake,
         mut pump: Pump,
         dispatch: Arc<dyn Dispatch>,
-    ) -> io::Result<Arc<Self>> {
-        let (origin, wake) = (std::time::Instant::now(), Wake::new()?);
+    ) -> Arc<Self> {
+        let origin = std::time::Instant::now();
         let config = Arc::clone(pump.connection().config());
         let (state, ended) = (Mutex::new(State::new(pump)), Condvar::new());
-        Ok(Arc::new(Self { stream, wake, timer, config, dispatch, origin, state, ended }))
+        Arc::new(Self { stream, wake, timer, config, dispatch, origin, state, ended })
     }
 
     /// The time of this link's pump.
@@ -203,6 +208,7 @@ impl Link {
             state.puts_off = false;
             drop(state);
             Arc::clone(&self.dispatch).take_up(self);
+            any = true;
             state = self.enter();
         }
         while let Some(event) = state.next_event() {
@@ -267,6 +273,14 @@ impl Link {
         state
     }
 
+    /// Sees to it that somebody reads now and then while nobody waits: else a peer that sends what nobody
+    /// here asked for would take this side for stuck.
+    pub(crate) fn look_later(self: &Arc<Self>, state: &mut State) {
+        if !state.done {
+            self.arm(state, Some(state.now + LOOK));
+        }
+    }
+
     /// Sees to it that somebody looks at this link at `until`.
     pub(crate) fn arm(self: &Arc<Self>, state: &mut State, until: Option<Instant>) {
         let Some(until) = until.map(|until| self.system_time(until)) else { return };
@@ -282,7 +296,10 @@ impl Link {
         state.armed = state.armed.filter(|armed| *armed != due);
         match &state.seat {
             // Nobody reads: what came meanwhile counts before the time does.
-            None if !state.pump.is_paused() => self.read(&mut state),
+            None if !state.pump.is_paused() => {
+                self.read(&mut state);
+                self.look_later(&mut state);
+            }
             // The holder is busy: time in which it does not read is not the peer's silence.
             Some(seat) if !seat.waits => {
                 let now = state.now;

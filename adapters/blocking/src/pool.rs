@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -53,10 +54,23 @@ impl Pool {
 
     fn with_share(most: usize, share: usize) -> Self {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(Shared { state, changed, most: most.max(1), share: share.max(1) }))
+        Self(Arc::new(Shared { state, changed, most, share }))
     }
 
-    /// Runs `job` when it is the connection's turn.
+    /// Starts the first thread now rather than with the first job, so that it is known to be there.
+    pub(crate) fn start(&self) -> io::Result<()> {
+        self.start_thread(&mut self.0.lock())
+    }
+
+    fn start_thread(&self, state: &mut State) -> io::Result<()> {
+        let shared = Arc::clone(&self.0);
+        let thread = thread::Builder::new().name("switchboard-handler".into());
+        thread.spawn(move || shared.work())?;
+        state.threads += 1;
+        Ok(())
+    }
+
+    /// Runs `job` when it is the connection's turn, on another thread than this one.
     pub(crate) fn run(&self, connection: u64, job: Job) {
         let mut state = self.0.lock();
         let jobs = state.jobs.entry(connection).or_default();
@@ -66,18 +80,11 @@ impl Pool {
         }
         state.waiting += 1;
         if state.waiting > state.idle && state.threads < self.0.most {
-            let shared = Arc::clone(&self.0);
-            let thread = thread::Builder::new().name("switchboard-handler".into());
-            state.threads += usize::from(thread.spawn(move || shared.work()).is_ok());
+            // Where there is no further thread, those that are there do it.
+            let _ = self.start_thread(&mut state);
         }
-        if state.threads > 0 {
-            self.0.changed.notify_one();
-        } else if let Some((connection, job)) = state.next(self.0.share) {
-            // The system has no thread for the pool: this one does it.
-            drop(state);
-            run(job);
-            self.0.lock().done(connection);
-        }
+        // Without any thread, for the system has none, it waits for the next job, which asks again.
+        self.0.changed.notify_one();
     }
 }
 

@@ -96,6 +96,7 @@ impl Link {
             return;
         }
         state.unpark_reader();
+        self.look_later(state);
         if let Some((_, heir)) = state.parked.first() {
             heir.unpark();
         } else if state.pump.connection().unsent() > 0 || !state.inbox.is_empty() {

@@ -210,6 +210,9 @@ impl ServerBuilder {
         }
         // Every handler can take them here, and every server has a broker.
         (self.config.takes_items, self.config.offers_topics) = (true, true);
+        if self.threads == 0 {
+            return Err(OpenError::BadConfig("threads must be at least 1".into()));
+        }
         self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
         self.broker.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
         self.limits.check()?;

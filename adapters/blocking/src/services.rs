@@ -119,8 +119,12 @@ impl Services {
         let run = move |context: Context, args: Payload, limits: &PayloadLimits| {
             encode_answer(handler(context, decode_arguments(args, limits)?))
         };
-        let handler = Handler { channel: channel.into(), inline, run: Arc::new(run) };
-        self.write().handle(channel, handler)
+        let run: Arc<Run<Payload>> = Arc::new(run);
+        let handler = Handler { channel: channel.into(), inline, run: Arc::clone(&run) };
+        let registered = self.write().handle(channel, handler);
+        // One that was refused is dropped here, behind the lock: what it holds is the user's.
+        drop(run);
+        registered
     }
 
     pub(crate) fn listen<M: FromPayload>(
@@ -133,7 +137,10 @@ impl Services {
             listener(context, decode_arguments(message, limits)?);
             Ok(())
         };
-        self.write().listen(channel, Listening { once, run: Arc::new(run) })
+        let run: Arc<Run<()>> = Arc::new(run);
+        let registered = self.write().listen(channel, Listening { once, run: Arc::clone(&run) });
+        drop(run);
+        registered
     }
 
     /// Takes a registration back; whether it was still there.

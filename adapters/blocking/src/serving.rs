@@ -121,7 +121,10 @@ impl Serving {
             let turn = link.turn(&mut state);
             if state.puts_off && !state.is_choked() {
                 state.puts_off = false;
+                drop(state);
                 self.go_on(link);
+                state = link.enter();
+                continue;
             }
             if !state.inbox.is_empty() && !state.is_choked() {
                 continue;
@@ -256,7 +259,7 @@ impl Serving {
         let call = work.call;
         let answer = {
             let mut state = link.lock();
-            if state.stopped.contains(&call) {
+            if state.stopped.contains(&call) || state.closed.get().is_some() {
                 // The core answers why, whatever is said here.
                 Ok(Payload::null())
             } else if state.is_choked() {
@@ -287,7 +290,9 @@ impl Serving {
         }
         let mut messages = lock(&self.messages);
         messages.queue.push_back(message);
-        if !core::mem::replace(&mut messages.taken, true) {
+        let idle = !core::mem::replace(&mut messages.taken, true);
+        drop(messages);
+        if idle {
             self.take_message_later(link);
         }
     }

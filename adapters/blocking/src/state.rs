@@ -308,6 +308,7 @@ impl State {
                 return;
             }
             // Any other error: the connection has ended meanwhile, and has told the caller.
+            self.stopped.remove(call);
             self.answers.pop_front();
         }
     }

@@ -111,6 +111,7 @@ mod tests {
     use super::*;
     use crate::pool::Pool;
     use crate::serving::Serving;
+    use crate::wait::Wake;
 
     #[test]
     fn a_link_has_one_entry_however_often_it_is_armed_and_none_when_it_is_gone() {
@@ -121,7 +122,8 @@ mod tests {
         let (services, pool) = (Arc::default(), Arc::new(Pool::of_one(1)));
         let serving = Serving::new(services, pool, 0, PayloadLimits::default());
         let pump = Pump::new(connection.unwrap());
-        let link = Link::new(stream, Arc::clone(&timer), pump, Arc::new(serving)).unwrap();
+        let wake = Wake::new().unwrap();
+        let link = Link::new(stream, Arc::clone(&timer), wake, pump, Arc::new(serving));
         let day = Duration::from_secs(24 * 60 * 60);
         for count in 0..1000 {
             link.arm(&mut link.lock(), Some(zero + (day - Duration::from_secs(count))));
