@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
+#[path = "cells/streams.rs"]
+mod streams;
 
 use bytes::BytesMut;
 use common::stages::{Stage, ours, theirs};
