@@ -16,6 +16,7 @@ const NOW: Instant = Instant::ZERO;
 
 fn main() {
     matches();
+    stars();
     frames();
 }
 
@@ -61,6 +62,33 @@ fn matches() {
         });
         table(&format!("{title}, among so many subscriptions"), candidates.collect());
     }
+}
+
+/// What one owner can do to a match with all the subscriptions that it may have: each star makes the
+/// search go two ways, and none of the patterns fits in the end.
+fn stars() {
+    let hubs = [1u32, 4096].map(|count| {
+        let mut hub: Hub<()> = Hub::new();
+        hub.subscribe(who(0), "", &["a"; 16].join("."), None);
+        for bits in 0..count {
+            let tokens = (0..12).map(|at| if bits & (1 << at) == 0 { "a" } else { "*" });
+            let pattern = tokens.chain(["a", "a", "a", "z"]).collect::<Vec<_>>().join(".");
+            hub.subscribe(who(u64::from(bits) + 1), "", &pattern, None);
+        }
+        hub
+    });
+    let topic = ["a"; 16].join(".");
+    let candidates =
+        hubs.into_iter().zip(["one pattern without a star", "4,096 with up to 12 stars"]);
+    let candidates = candidates.map(|(mut hub, name)| {
+        let (mut to, topic) = (Vec::new(), topic.clone());
+        candidate(name, move || {
+            to.clear();
+            hub.route("", &topic, None, &mut to);
+            assert_eq!(to.len(), 1);
+        })
+    });
+    table("a match, among patterns that are chosen to be searched in vain", candidates.collect());
 }
 
 /// A client's pump and a server's, whose handshake is complete.

@@ -123,7 +123,7 @@ fn the_defaults_are_true() {
 
     let broker = switchboard::BrokerLimits::default();
     let RetainedSize { values, bytes } = broker.owner_retained;
-    assert_eq!((broker.owner_subscriptions, values, bytes >> 20), (16_384, 2048, 8));
+    assert_eq!((broker.owner_subscriptions, values, bytes >> 20), (4096, 2048, 8));
     let RetainedSize { values, bytes } = broker.scope_retained;
     assert_eq!((values, bytes >> 20), (4096, 16));
 
