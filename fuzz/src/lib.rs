@@ -18,8 +18,8 @@
 //! cargo run -p switchboard-fuzz --bin connection -- FILE    looks at one input, without the fuzzer
 //! ```
 //!
-//! For `pair_ops` add `-len_control=0 -max_len=600`: lists of some length from the start. A crash becomes
-//! a named test in `tests/`; its input joins the corpus.
+//! For `pair_ops`, `hub` and `broker` add `-len_control=0 -max_len=600`: lists of some length from the
+//! start. A crash becomes a named test in `tests/`; its input joins the corpus.
 
 mod broker;
 mod connection;
