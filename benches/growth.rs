@@ -8,8 +8,8 @@ use std::sync::Arc;
 use common::{candidate, table};
 use switchboard::hub::{Hub, Subscriber};
 use switchboard::{
-    CallId, Config, Connection, ConnectionId, Event, Hello, Instant, Next, Options, Payload, Pump,
-    Welcome,
+    Broker, BrokerLimits, CallId, Config, Connection, ConnectionId, Event, Hello, Instant, Next,
+    Options, Owner, Payload, Publication, Pump, Subscribe, Welcome,
 };
 
 const NOW: Instant = Instant::ZERO;
@@ -17,6 +17,7 @@ const NOW: Instant = Instant::ZERO;
 fn main() {
     matches();
     stars();
+    deliveries();
     frames();
 }
 
@@ -89,6 +90,37 @@ fn stars() {
         })
     });
     table("a match, among patterns that are chosen to be searched in vain", candidates.collect());
+}
+
+/// Ten thousand deliveries, decided and polled, of more or fewer publications.
+fn deliveries() {
+    const DELIVERIES: usize = 10_000;
+    let publication = Publication::new("a.b", &Payload::bytes(&[7; 64]), &Options::new());
+    let publication = publication.expect("good names");
+    let candidates = [(1, "to 1 subscriber each"), (100, "to 100"), (10_000, "to 10,000")];
+    let candidates = candidates.into_iter().map(|(subscribers, name)| {
+        let mut limits = BrokerLimits::default();
+        limits.owner_subscriptions = subscribers;
+        let mut broker = Broker::new(limits);
+        for number in 0..subscribers as u64 {
+            let Subscriber { connection, subscription } = who(number);
+            if number < 1000 {
+                broker.join(connection, Owner(0), "");
+            }
+            let asked = Subscribe::new(subscription, "a.*");
+            broker.handle(connection, Event::Subscribe(Box::new(asked)));
+        }
+        while broker.poll_command().is_some() {}
+        let publication = publication.clone();
+        candidate(name, move || {
+            for _ in 0..DELIVERIES / subscribers {
+                let count = broker.publish("", publication.clone()).expect("it is not retained");
+                assert_eq!(count, subscribers as u64);
+                while broker.poll_command().is_some() {}
+            }
+        })
+    });
+    table("10,000 deliveries, decided and polled", candidates.collect());
 }
 
 /// A client's pump and a server's, whose handshake is complete.

@@ -19,7 +19,7 @@ const SUBSCRIPTION: usize = 4 * 255 + 768;
 pub struct BrokerLimits {
     /// Subscriptions that an owner may have, over all its connections. Default 4,096: four connections
     /// with as many as each may have. It also bounds the work of a publication, which is at worst in
-    /// proportion to the subscriptions of its scope: half a millisecond for so many. A further
+    /// proportion to the subscriptions of its scope: about 0.2 ms for so many. A further
     /// `subscribe` is refused with RESOURCE_EXHAUSTED.
     pub owner_subscriptions: usize,
     /// Retained values that an owner may have, over all scopes, and for how many bytes they may count:
