@@ -8,14 +8,16 @@ use std::sync::Arc;
 use common::{candidate, table};
 use switchboard::hub::{Hub, Subscriber};
 use switchboard::{
-    CallId, Config, Connection, ConnectionId, Event, Hello, Instant, Next, Options, Payload, Pump,
-    Welcome,
+    Broker, BrokerLimits, CallId, Config, Connection, ConnectionId, Event, Hello, Instant, Next,
+    Options, Owner, Payload, Publication, Pump, Subscribe, Welcome,
 };
 
 const NOW: Instant = Instant::ZERO;
 
 fn main() {
     matches();
+    stars();
+    deliveries();
     frames();
 }
 
@@ -61,6 +63,64 @@ fn matches() {
         });
         table(&format!("{title}, among so many subscriptions"), candidates.collect());
     }
+}
+
+/// What one owner can do to a match with all the subscriptions that it may have: each star makes the
+/// search go two ways, and none of the patterns fits in the end.
+fn stars() {
+    let hubs = [1u32, 4096].map(|count| {
+        let mut hub: Hub<()> = Hub::new();
+        hub.subscribe(who(0), "", &["a"; 16].join("."), None);
+        for bits in 0..count {
+            let tokens = (0..12).map(|at| if bits & (1 << at) == 0 { "a" } else { "*" });
+            let pattern = tokens.chain(["a", "a", "a", "z"]).collect::<Vec<_>>().join(".");
+            hub.subscribe(who(u64::from(bits) + 1), "", &pattern, None);
+        }
+        hub
+    });
+    let topic = ["a"; 16].join(".");
+    let candidates =
+        hubs.into_iter().zip(["one pattern without a star", "4,096 with up to 12 stars"]);
+    let candidates = candidates.map(|(mut hub, name)| {
+        let (mut to, topic) = (Vec::new(), topic.clone());
+        candidate(name, move || {
+            to.clear();
+            hub.route("", &topic, None, &mut to);
+            assert_eq!(to.len(), 1);
+        })
+    });
+    table("a match, among patterns that are chosen to be searched in vain", candidates.collect());
+}
+
+/// Ten thousand deliveries, decided and polled, of more or fewer publications.
+fn deliveries() {
+    const DELIVERIES: usize = 10_000;
+    let publication = Publication::new("a.b", &Payload::bytes(&[7; 64]), &Options::new());
+    let publication = publication.expect("good names");
+    let candidates = [(1, "to 1 subscriber each"), (100, "to 100"), (10_000, "to 10,000")];
+    let candidates = candidates.into_iter().map(|(subscribers, name)| {
+        let mut limits = BrokerLimits::default();
+        limits.owner_subscriptions = subscribers;
+        let mut broker = Broker::new(limits);
+        for number in 0..subscribers as u64 {
+            let Subscriber { connection, subscription } = who(number);
+            if number < 1000 {
+                broker.join(connection, Owner(0), "");
+            }
+            let asked = Subscribe::new(subscription, "a.*");
+            broker.handle(connection, Event::Subscribe(Box::new(asked)));
+        }
+        while broker.poll_command().is_some() {}
+        let publication = publication.clone();
+        candidate(name, move || {
+            for _ in 0..DELIVERIES / subscribers {
+                let count = broker.publish("", publication.clone()).expect("it is not retained");
+                assert_eq!(count, subscribers as u64);
+                while broker.poll_command().is_some() {}
+            }
+        })
+    });
+    table("10,000 deliveries, decided and polled", candidates.collect());
 }
 
 /// A client's pump and a server's, whose handshake is complete.

@@ -104,6 +104,9 @@ impl Server {
                 // Refused if the client has gone on meanwhile, which harms nobody.
                 let _ = peer.server.connection().apply(NOW, command);
             }
+            for (id, peer) in &mut self.peers {
+                self.broker.set_full(*id, peer.server.connection().is_crowded());
+            }
         }
         Ok(())
     }

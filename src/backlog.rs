@@ -36,6 +36,16 @@ impl Allowance {
         self.bytes
     }
 
+    /// Whether nothing more would have room.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.deliveries >= self.max_deliveries || self.bytes >= self.max_bytes
+    }
+
+    /// Whether half of it is free.
+    pub(crate) const fn is_half_free(&self) -> bool {
+        self.deliveries <= self.max_deliveries / 2 && self.bytes <= self.max_bytes / 2
+    }
+
     /// Whether one of so many bytes would have room if so much did not wait.
     const fn fits(&self, bytes: usize, without: (usize, usize)) -> bool {
         let (deliveries, used) = (self.deliveries - without.0, self.bytes - without.1);

@@ -22,8 +22,8 @@ const FILES: &[(&str, usize, usize, usize)] = &[
     ("errors.txt", 113, 2, 15),
     ("frames.txt", 97, 0, 0),
     ("handshake.txt", 40, 10, 16),
-    ("streams.txt", 105, 0, 0),
-    ("topics.txt", 109, 0, 0),
+    ("streams.txt", 105, 8, 13),
+    ("topics.txt", 109, 12, 10),
 ];
 
 fn conversations() -> impl Iterator<Item = Conversation> {

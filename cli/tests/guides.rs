@@ -119,11 +119,11 @@ fn the_defaults_are_true() {
     assert!(config.keepalive.is_none() && default("keepalive").starts_with("none"));
     assert!(config.interfaces.is_empty() && config.requires.is_empty());
     let bound = config.memory_bound() >> 20;
-    assert!((200..220).contains(&bound), "about 210 MiB: {bound}");
+    assert!((330..350).contains(&bound), "about 340 MiB: {bound}");
 
     let broker = switchboard::BrokerLimits::default();
     let RetainedSize { values, bytes } = broker.owner_retained;
-    assert_eq!((broker.owner_subscriptions, values, bytes >> 20), (16_384, 2048, 8));
+    assert_eq!((broker.owner_subscriptions, values, bytes >> 20), (4096, 2048, 8));
     let RetainedSize { values, bytes } = broker.scope_retained;
     assert_eq!((values, bytes >> 20), (4096, 16));
 

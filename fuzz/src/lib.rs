@@ -3,6 +3,7 @@
 //!
 //! | target | the bytes are |
 //! | --- | --- |
+//! | `broker` | what three clients of a pub/sub server do, beside lists of what each is due |
 //! | `frame` | a stream of frames, split in two ways |
 //! | `connection` | what a peer, an application and time do to one side, in any role and phase |
 //! | `hub` | operations on a hub, beside a list that does the same slowly |
@@ -17,9 +18,10 @@
 //! cargo run -p switchboard-fuzz --bin connection -- FILE    looks at one input, without the fuzzer
 //! ```
 //!
-//! For `pair_ops` add `-len_control=0 -max_len=600`: lists of some length from the start. A crash becomes
-//! a named test in `tests/`; its input joins the corpus.
+//! For `pair_ops`, `hub` and `broker` add `-len_control=0 -max_len=600`: lists of some length from the
+//! start. A crash becomes a named test in `tests/`; its input joins the corpus.
 
+mod broker;
 mod connection;
 mod frame;
 mod hub;
@@ -29,6 +31,7 @@ mod payload;
 mod script;
 mod written;
 
+pub use broker::broker;
 pub use connection::connection;
 pub use frame::frame;
 pub use hub::hub;

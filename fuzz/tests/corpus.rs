@@ -17,6 +17,11 @@ fn replay(name: &str, target: fn(&[u8])) {
 }
 
 #[test]
+fn broker() {
+    replay("broker", switchboard_fuzz::broker);
+}
+
+#[test]
 fn frame() {
     replay("frame", switchboard_fuzz::frame);
 }

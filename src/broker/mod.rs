@@ -145,8 +145,9 @@ impl Broker {
         self.queue.push(from, Command::Refuse { call, failure });
     }
 
-    /// Says whether so many deliveries wait at a connection that no more are worth giving to it: then the
-    /// other members of its groups go first.
+    /// Says whether the queue of a connection is full
+    /// ([`Connection::is_crowded`](crate::Connection::is_crowded)): then the other members of its groups
+    /// go first. To be said once commands were applied to the connection, and once it has written.
     pub fn set_full(&mut self, connection: ConnectionId, full: bool) {
         let Some(member) = self.members.get_mut(&connection) else { return };
         if core::mem::replace(&mut member.full, full) != full {
@@ -181,7 +182,7 @@ impl Broker {
         options: Options,
     ) -> usize {
         let options = Arc::new(options);
-        self.to_all(scope, Command::Send { channel: channel.into(), payload, options })
+        self.tell_all(scope, Command::Send { channel: channel.into(), payload, options })
     }
 
     /// Makes a call to every connection of a scope, in the order of their numbers; to how many. Each
@@ -196,7 +197,7 @@ impl Broker {
         token: u64,
     ) -> usize {
         let options = Arc::new(options);
-        self.to_all(scope, Command::Request { channel: channel.into(), payload, options, token })
+        self.tell_all(scope, Command::Request { channel: channel.into(), payload, options, token })
     }
 
     // What comes out.
@@ -268,7 +269,7 @@ impl Broker {
         self.queue.push(from, Command::Subscribe { subscription, retained });
     }
 
-    fn to_all(&mut self, scope: &str, command: Command) -> usize {
+    fn tell_all(&mut self, scope: &str, command: Command) -> usize {
         let to: Vec<_> = self.connections(scope).collect();
         let count = to.len();
         self.queue.all(command, to);

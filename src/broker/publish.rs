@@ -11,8 +11,8 @@ use crate::id::{CallId, ConnectionId};
 use crate::publication::Publication;
 use crate::wire;
 
-/// A publication of a peer up to this size is copied before it is kept or queued: what it came in is a
-/// piece of a larger buffer.
+/// A publication of a peer up to this size is copied before it is queued: what it came in is a piece of a
+/// larger buffer.
 const COPIED: usize = 16 << 10;
 /// What a retained value costs beside its own bytes: its places in the hub, and its topic once more.
 const RETAINED: usize = 384;
@@ -49,7 +49,7 @@ impl Broker {
             Some(member) => {
                 let (scope, owner) = (Arc::clone(&member.scope), member.owner);
                 let except = (!publication.echo()).then_some(from);
-                let publication = unpinned(publication, COPIED);
+                let publication = unpinned(publication);
                 self.keep(&scope, Some(owner), &publication)
                     .map(|()| self.fan_out(&scope, publication, except))
                     .map_err(|RetainedFull| exhausted("too many retained values; forget some"))
@@ -82,8 +82,7 @@ impl Broker {
                 if !owner.is_none_or(may) {
                     return Err(RetainedFull);
                 }
-                let publication = unpinned(publication.clone(), usize::MAX);
-                let kept = Kept { publication, owner, cost };
+                let kept = Kept { publication: publication.clone(), owner, cost };
                 let before =
                     self.hub.retain(scope, topic, kept, cost, self.limits.scope_retained)?;
                 if let Some(owner) = owner {
@@ -114,8 +113,10 @@ impl Broker {
     }
 }
 
-/// A publication up to this size in memory of its own, unless it is so small that it is anyway.
-fn unpinned(publication: Publication, most: usize) -> Publication {
+/// What a peer published, so that to queue or to retain it keeps no larger buffer alive. What is small
+/// has memory of its own anyway; of what is large the buffer is a small part, unless it is kept for long.
+fn unpinned(publication: Publication) -> Publication {
+    let most = if publication.retain() == Some(true) { usize::MAX } else { COPIED };
     if (wire::COPIED..=most).contains(&publication.size()) {
         publication.detached()
     } else {

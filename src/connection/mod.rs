@@ -207,6 +207,13 @@ impl Connection {
         self.outbox.unsent()
     }
 
+    /// Whether so many deliveries wait for the peer that its queue was full and is not yet half empty:
+    /// what a [`Broker`](crate::Broker::set_full) wants to know for the turns of groups.
+    #[must_use]
+    pub const fn is_crowded(&self) -> bool {
+        self.subscriptions.is_crowded()
+    }
+
     /// What has passed over the connection, and what is open on it.
     #[must_use]
     pub fn counters(&self) -> Counters {

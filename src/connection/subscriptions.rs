@@ -37,12 +37,14 @@ pub(crate) struct Subscriptions {
     retained: usize,
     /// How many deliveries were dropped.
     pub(crate) dropped: u64,
+    /// There was no room, and not half of it is free again.
+    crowded: bool,
 }
 
 impl Subscriptions {
     pub(crate) const fn new(max_deliveries: usize, max_bytes: usize) -> Self {
         let room = Allowance::new(max_deliveries, max_bytes);
-        Self { rows: BTreeMap::new(), room, retained: 0, dropped: 0 }
+        Self { rows: BTreeMap::new(), room, retained: 0, dropped: 0, crowded: false }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -52,6 +54,10 @@ impl Subscriptions {
     /// How many deliveries wait.
     pub(crate) const fn waiting(&self) -> usize {
         self.room.deliveries() + self.retained
+    }
+
+    pub(crate) const fn is_crowded(&self) -> bool {
+        self.crowded && !self.room.is_half_free()
     }
 
     pub(crate) fn insert(&mut self, id: CallId, policy: Policy) {
@@ -89,7 +95,10 @@ impl Subscriptions {
 
     pub(crate) fn deliver(&mut self, id: CallId, value: Publication) -> Result<(), Overflow> {
         let Some(row) = self.rows.get_mut(&id) else { return Ok(()) };
-        self.dropped += row.backlog.push(value, &mut self.room)?;
+        let crowded = self.crowded && !self.room.is_half_free();
+        let dropped = row.backlog.push(value, &mut self.room)?;
+        self.dropped += dropped;
+        self.crowded = crowded || dropped > 0 || self.room.is_full();
         Ok(())
     }
 

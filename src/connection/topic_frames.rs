@@ -83,7 +83,7 @@ impl Connection {
             })));
             return Ok(Then::Skip);
         } else {
-            (wrong, "what to do when full is 0, 1 or 2")
+            (wrong, "no such policy")
         };
         self.refuse_call(now, id, refusal)
     }

@@ -12,7 +12,7 @@ use switchboard::{
 };
 use switchboard_testkit::{Chunking, Link, Net};
 
-use crate::world::{Mark, World, mark};
+use super::world::{Mark, World, mark};
 
 const PATTERNS: [&str; 8] = ["a", "a.*", "a.>", ">", "*.b", "b", "*", "a.*.c"];
 const TOPICS: [&str; 5] = ["a", "b", "a.b", "a.c", "a.b.c"];

@@ -67,6 +67,7 @@ impl World {
         from: ConnectionId,
         event: Event,
     ) -> Option<Event> {
+        self.broker.set_full(from, server.side(from).connection().is_crowded());
         match &event {
             Event::Hello(_) => self.broker.join(from, Owner(from.number()), ""),
             Event::Subscribe(asked) => {
@@ -137,6 +138,7 @@ impl World {
             let side = server.side(to);
             let now = side.now;
             let _ = side.connection().apply(now, command);
+            self.broker.set_full(to, side.connection().is_crowded());
         }
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use switchboard::wire::{Frame, Settings};
 use switchboard::{
-    CallId, CloseReason, Config, Connection, ConnectionId, Event, Failure, Headers, Hello, Instant,
-    Next, Options, Payload, Pump, Welcome,
+    CallId, CloseReason, Command, Config, Connection, ConnectionId, Event, Failure, Headers, Hello,
+    Instant, Item, Next, Options, Payload, Policy, Publication, Pump, Rejected, Status, Welcome,
+    from_payload,
 };
 
 use crate::script::{Conversation, Line, Note, Role, Step};
@@ -20,11 +21,20 @@ struct Side {
     /// What it wrote and no line has claimed.
     wrote: Vec<u8>,
     events: Vec<Event>,
-    /// The calls that it has cancelled.
+    /// The calls that it has cancelled or answered, and the subscriptions that it does not want.
     given_up: Vec<CallId>,
+    /// Items that it has not used.
+    items: Vec<(CallId, Item)>,
+    /// Calls for a subscription, or about a publication, that it was asked.
+    subscribes: Vec<CallId>,
+    publishes: Vec<CallId>,
+    /// What it delivers in the whole conversation, in order.
+    deliveries: Vec<Publication>,
     /// It has asked to shut its write half.
     shut: bool,
     done: bool,
+    /// It offers topics.
+    offers: bool,
     /// In which pieces bytes arrive.
     piece: usize,
 }
@@ -79,6 +89,15 @@ impl Side {
                 _ => {}
             }
         }
+        let refuses = |reason: &str| {
+            let mut own = conversation.lines().filter(|line| line.from == role);
+            own.any(|line| line.notation.contains(reason))
+        };
+        config.takes_items = !refuses("takes no stream");
+        config.offers_topics = !refuses("no topics here");
+        let deliveries = conversation.lines().filter(|line| line.from == role).filter_map(delivery);
+        let deliveries = deliveries.collect();
+        let offers = config.offers_topics;
         config.check().expect("settings that make sense");
         let (config, now) = (Arc::new(config), Instant::ZERO);
         let connection = match role {
@@ -92,6 +111,11 @@ impl Side {
             wrote: Vec::new(),
             events: Vec::new(),
             given_up: Vec::new(),
+            items: Vec::new(),
+            subscribes: Vec::new(),
+            publishes: Vec::new(),
+            deliveries,
+            offers,
             shut: false,
             done: false,
             piece,
@@ -111,8 +135,12 @@ impl Side {
         let (said, more) = self.wrote.split_at(line.bytes.len().min(self.wrote.len()));
         assert_eq!(said, line.bytes, "{line}\n  said: {said:02x?}\n  line: {:02x?}", line.bytes);
         self.wrote = more.to_vec();
-        if let Frame::Cancel { id } = decode(line) {
-            self.given_up.push(id);
+        match decode(line) {
+            Frame::Cancel { id } | Frame::Response { id, .. } | Frame::Failure { id, .. } => {
+                self.given_up.push(id);
+            }
+            Frame::Unsubscribe { subscription, .. } => self.given_up.push(subscription),
+            _ => {}
         }
     }
 
@@ -165,6 +193,52 @@ impl Side {
             ) => call == id && failed.status() == *error,
             (Frame::Pong { token: of }, Event::Pong { token, .. }) => token == of,
             (Frame::Cancel { id }, Event::Cancelled { call, .. }) => call == id,
+            (Frame::Item { id, payload }, Event::Item { call, item }) => {
+                call == id && item.payload().as_cbor() == *payload
+            }
+            (Frame::End { id }, Event::End { call }) => call == id,
+            (Frame::Subscribe { id, pattern, headers }, Event::Subscribe(wanted)) => {
+                (wanted.subscription, &wanted.pattern[..]) == (*id, *pattern)
+                    && wanted.group.as_deref() == headers.group
+                    && wanted.retained == (headers.retain == Some(true))
+            }
+            (Frame::Unsubscribe { subscription: of, .. }, Event::Unsubscribe { subscription }) => {
+                subscription == of
+            }
+            (
+                Frame::Publish { id, topic, headers, payload },
+                Event::Publish { call, publication },
+            ) => {
+                (*call, publication.topic()) == (*id, *topic)
+                    && publication.payload().as_cbor() == *payload
+                    && publication.retain() == headers.retain
+                    && publication.echo() == headers.echo.unwrap_or(true)
+            }
+            (
+                Frame::Delivery { subscription: of, topic, payload, .. },
+                Event::Delivery { subscription, publication },
+            ) => {
+                (subscription, publication.topic()) == (of, topic)
+                    && publication.payload().as_cbor() == *payload
+            }
+            (
+                Frame::Lagged { subscription: of, dropped: lost },
+                Event::Lagged { subscription, dropped },
+            ) => (subscription, *dropped) == (of, lost.deliveries()),
+            (
+                Frame::Failure { id, error, .. },
+                Event::SubscriptionEnded { subscription, failure },
+            ) => (subscription, failure.status) == (id, *error),
+            (
+                Frame::Item { id, .. }
+                | Frame::End { id }
+                | Frame::Delivery { subscription: id, .. },
+                _,
+            ) if self.given_up.contains(id) => return None,
+            // Nobody is told of one that nobody takes.
+            (Frame::Publish { id: None, .. }, _) if !self.offers => {
+                return None;
+            }
             (Frame::Message { channel: "", .. }, _) => return None,
             (Frame::Response { id, .. } | Frame::Failure { id, .. }, _)
                 if self.given_up.contains(id) =>
@@ -177,7 +251,13 @@ impl Side {
                 | Frame::Message { .. }
                 | Frame::Request { .. }
                 | Frame::Response { .. }
-                | Frame::Failure { .. },
+                | Frame::Failure { .. }
+                | Frame::Item { .. }
+                | Frame::End { .. }
+                | Frame::Subscribe { .. }
+                | Frame::Publish { .. }
+                | Frame::Delivery { .. }
+                | Frame::Lagged { .. },
                 _,
             ) => false,
             _ => return None,
@@ -188,7 +268,7 @@ impl Side {
     fn settle(&mut self) {
         loop {
             match self.pump.next(self.now) {
-                Next::Event(event) => self.events.push(event),
+                Next::Event(event) => self.note(event),
                 Next::Yield => {}
                 Next::Shut => self.shut = true,
                 Next::Done(_) => return self.done = true,
@@ -202,6 +282,45 @@ impl Side {
                 }
             }
         }
+    }
+
+    /// What happened, and what the application has to remember of it.
+    fn note(&mut self, event: Event) {
+        match &event {
+            Event::Item { call, item } => self.items.push((*call, item.clone())),
+            Event::Subscribe(wanted) => self.subscribes.push(wanted.subscription),
+            Event::Publish { call: Some(call), .. } => self.publishes.push(*call),
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    /// Answers any call but a request, or ends a subscription; `None`: it is a request.
+    fn answer_topics(
+        &mut self,
+        id: CallId,
+        answer: Result<&[u8], Failure>,
+    ) -> Option<Result<(), Rejected>> {
+        let command = match answer {
+            Ok(value) if self.subscribes.contains(&id) => {
+                let count =
+                    from_payload::<usize>(&cbor(value), &Default::default()).expect("a number");
+                let retained = self.deliveries.drain(..count).collect();
+                Command::Subscribe { subscription: id, retained }
+            }
+            Ok(value) if self.publishes.contains(&id) => {
+                let count = from_payload(&cbor(value), &Default::default()).expect("a number");
+                Command::Published { call: id, count }
+            }
+            Err(failure)
+                if self.subscribes.contains(&id) && failure.status != Status::CANCELLED =>
+            {
+                Command::EndSubscription { subscription: id, failure }
+            }
+            Err(failure) if self.subscribes.contains(&id) => Command::Refuse { call: id, failure },
+            _ => return None,
+        };
+        Some(self.pump.connection().apply(self.now, command))
     }
 
     /// Time passes; what is due on the way happens then.
@@ -229,8 +348,42 @@ impl Side {
     /// What the application asks for, so that `line` is said.
     fn command(&mut self, line: &Line) {
         let now = self.now;
+        let topics = match decode(line) {
+            Frame::Response { id, payload } => self.answer_topics(id, Ok(payload)),
+            Frame::Failure { id, error, reason, .. } => {
+                self.answer_topics(id, Err(Failure::new(error, reason)))
+            }
+            _ => None,
+        };
+        if let Some(done) = topics {
+            return done.unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        let items = core::mem::take(&mut self.items);
         let connection = self.pump.connection();
         let done = match decode(line) {
+            Frame::Item { id, payload } => connection.item(now, id, &cbor(payload)),
+            Frame::End { id } => connection.end(now, id),
+            Frame::Credit { id, .. } => {
+                let used = items.iter().filter(|(call, _)| *call == id);
+                used.for_each(|(call, item)| connection.taken(now, *call, item));
+                Ok(())
+            }
+            Frame::Subscribe { pattern, .. } => {
+                connection.subscribe(now, pattern, &options(line), 0).map(drop)
+            }
+            Frame::Unsubscribe { subscription, .. } => {
+                connection.unsubscribe(now, subscription, &options(line), 0).map(drop)
+            }
+            Frame::Publish { id: None, topic, payload, .. } => {
+                connection.publish(now, topic, &cbor(payload), &options(line))
+            }
+            Frame::Publish { topic, payload, .. } => {
+                connection.publish_counted(now, topic, &cbor(payload), &options(line), 0).map(drop)
+            }
+            Frame::Delivery { subscription, .. } => {
+                let publication = delivery(line).expect("it is one");
+                connection.apply(now, Command::Deliver { subscription, publication })
+            }
             Frame::Welcome { payload, .. } => {
                 connection.accept(now, &Welcome::new().payload(cbor(payload)))
             }
@@ -247,13 +400,8 @@ impl Side {
                 let options = Options::new().headers(headers(line));
                 connection.send(now, channel, &cbor(payload), &options)
             }
-            Frame::Request { channel, headers: map, payload, .. } => {
-                let options = Options::new().headers(headers(line));
-                let options = match map.deadline {
-                    Some(ms) => options.deadline(Duration::from_millis(ms)),
-                    None => options.no_deadline(),
-                };
-                connection.request(now, channel, &cbor(payload), &options, 0).map(drop)
+            Frame::Request { channel, payload, .. } => {
+                connection.request(now, channel, &cbor(payload), &options(line), 0).map(drop)
             }
             Frame::Response { id, payload } => connection.respond(now, id, Ok(&cbor(payload))),
             Frame::Failure { id, error, reason, payload } => {
@@ -271,10 +419,52 @@ fn decode(line: &Line) -> Frame<'_> {
     Frame::decode(&line.bytes[4..]).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
+/// What an application asks for so that a frame has these headers.
+fn options(line: &Line) -> Options {
+    let frame = decode(line);
+    let map = match &frame {
+        Frame::Request { headers, .. }
+        | Frame::Subscribe { headers, .. }
+        | Frame::Publish { headers, .. }
+        | Frame::Delivery { headers, .. } => *headers,
+        _ => return Options::new(),
+    };
+    let mut options = Options::new().headers(headers(line));
+    options = match map.deadline {
+        Some(ms) => options.deadline(Duration::from_millis(ms)),
+        None => options.no_deadline(),
+    };
+    let streams = map.streams.unwrap_or(0);
+    options = if streams & 1 != 0 { options.send_items() } else { options };
+    options = if streams & 2 != 0 { options.take_items() } else { options };
+    if let Some(policy) = map.when_full.and_then(Policy::new) {
+        options = options.policy(policy);
+    }
+    if let Some(group) = map.group {
+        options = options.group(group);
+    }
+    options = match (&frame, map.retain) {
+        (Frame::Subscribe { .. }, Some(true)) => options.retained(),
+        (_, Some(true)) => options.retain(),
+        (_, Some(false)) => options.forget(),
+        (_, None) => options,
+    };
+    options.echo(map.echo.unwrap_or(true))
+}
+
+/// What a `delivery` delivers.
+fn delivery(line: &Line) -> Option<Publication> {
+    line.kind().filter(|kind| *kind == 17)?;
+    let Frame::Delivery { topic, payload, .. } = decode(line) else { return None };
+    Some(Publication::new(topic, &cbor(payload), &options(line)).expect("a good publication"))
+}
+
 /// Takes over what a connection of this crate would announce.
 fn configure(config: &mut Config, settings: Settings) {
     config.max_frame = settings.max_frame;
     config.max_calls = settings.max_calls;
+    // A window of 0 is none of this crate's.
+    config.stream_window = settings.stream_window.max(1);
     config.keepalive = settings.keepalive;
     config.interfaces = settings.interfaces;
 }
