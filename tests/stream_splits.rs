@@ -291,7 +291,7 @@ fn the_conversations_go_deep() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let steps = proptest::collection::vec(step(), 40..80);
     let mut all = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..300 {
         let steps = steps.new_tree(&mut runner).unwrap().current();
         all.extend(hold(&steps, Chunking::Whole, None).0);
     }

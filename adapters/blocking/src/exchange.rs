@@ -96,6 +96,7 @@ impl Exchange {
     /// # Errors
     ///
     /// [`CallError::Decode`]: this item is none that can be used, or no `T`. The next one may be.
+    #[allow(clippy::should_implement_trait, reason = "each item may be of another type")]
     pub fn next<T: FromPayload>(&mut self) -> Option<Result<T, CallError>> {
         self.receiver.next()
     }
@@ -150,6 +151,7 @@ impl ExchangeReceiver {
     /// # Errors
     ///
     /// As of [`Exchange::next`].
+    #[allow(clippy::should_implement_trait, reason = "each item may be of another type")]
     pub fn next<T: FromPayload>(&mut self) -> Option<Result<T, CallError>> {
         let Open { link, waiter, id, .. } = &*self.0;
         // Of a call of this side it never fails.

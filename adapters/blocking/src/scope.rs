@@ -57,8 +57,8 @@ impl Scope {
     }
 
     /// Sends a one-way message to every peer, encoded once, and says what became of each. It waits for
-    /// nobody: a peer that reads too slowly gets [`Rejected::Full`](switchboard::Rejected::Full), and no message. To wait for one,
-    /// [`Peer::send`].
+    /// nobody: a peer that reads too slowly gets [`Rejected::Full`](switchboard::Rejected::Full), and no
+    /// message. To wait for one, [`Peer::send`].
     ///
     /// # Errors
     ///
