@@ -198,7 +198,7 @@ fn a_value_of_another_type_is_told_with_its_topic_and_the_next_one_comes() {
 fn the_end_of_the_connection_is_the_last_thing_that_a_subscriber_is_told() {
     let home = Home::of(server());
     let client = home.client();
-    let mut all = client.subscribe::<u32>(">").unwrap();
+    let all = client.subscribe::<u32>(">").unwrap();
     client.publish_counted("a", &1).unwrap();
     let waits = thread::spawn(move || all.collect::<Vec<_>>());
     home.server.close(Restart::never());
