@@ -7,6 +7,7 @@
 //! | `connection` | what a peer, an application and time do to one side, in any role and phase |
 //! | `pair_ops` | operations on a client and a server that are joined in memory |
 //! | `payload` | CBOR, or nearly so |
+//! | `streams` | operations on the streams and subscriptions of a client and a server, likewise joined |
 //!
 //! From the root of the repository, with a nightly compiler and `cargo-fuzz`:
 //!
@@ -16,7 +17,7 @@
 //! cargo run -p switchboard-fuzz --bin connection -- FILE    looks at one input, without the fuzzer
 //! ```
 //!
-//! For `pair_ops` add `-len_control=0 -max_len=600`: lists of some length from the start. A crash becomes
+//! For `pair_ops` and `streams` add `-len_control=0 -max_len=600`: lists of some length from the start. A crash becomes
 //! a named test in `tests/`; its input joins the corpus.
 
 mod connection;
@@ -25,12 +26,14 @@ mod ledger;
 mod pair_ops;
 mod payload;
 mod script;
+mod streams;
 mod written;
 
 pub use connection::connection;
 pub use frame::frame;
 pub use pair_ops::pair_ops;
 pub use payload::payload;
+pub use streams::streams;
 
 /// Runs a target on the files that the command line names: to look at one input.
 ///
