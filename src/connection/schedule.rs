@@ -4,11 +4,14 @@
 use super::Connection;
 use super::outbox::Counted;
 use super::stream::{Tail, cost};
-use super::turns::{AHEAD, Taker};
+use super::turns::Taker;
 use crate::backlog::Due;
 use crate::event::Event;
 use crate::id::CallId;
 use crate::wire::{Dropped, Frame, delivery_len, item_len, lagged_len};
+
+/// A turn counts as so many bytes at least, so that very many small frames are not moved at once.
+const LEAST_TURN: usize = 64;
 
 impl Connection {
     /// Moves what takes turns to the outbox, as far as it may go there now.
@@ -18,14 +21,16 @@ impl Connection {
         }
         if self.outbox.is_empty() {
             self.turns.forgive();
-            let mut left = usize::MAX;
-            while let Some(length) = self.take_turn(left) {
-                left = left.min(AHEAD).saturating_sub(length);
+        }
+        // Behind deliveries alone more of them may stand: one write takes them all.
+        if !self.outbox.is_urgent() {
+            while let Some(length) = self.take_turn(self.turns.ahead()) {
+                self.turns.moved(length);
             }
-        } else if self.turns.owed() > 0 {
-            while let Some(length) = self.take_turn(self.turns.owed()) {
-                self.turns.pay(length);
-            }
+        }
+        while self.turns.owed() > 0 && !self.is_unsent_full() {
+            let Some(length) = self.take_turn(self.turns.owed()) else { break };
+            self.turns.pay(length);
         }
         self.tell_room();
     }
@@ -37,13 +42,13 @@ impl Connection {
             match self.next_len(taker) {
                 // Nothing yet: its request waits to be written, too.
                 None => self.turns.join(taker),
-                Some(length) if length > most => {
+                Some(length) if length.max(LEAST_TURN) > most => {
                     self.turns.put_back(taker);
                     return None;
                 }
                 Some(length) => {
                     self.move_one(taker);
-                    return Some(length);
+                    return Some(length.max(LEAST_TURN));
                 }
             }
         }

@@ -5,7 +5,8 @@
 //!
 //! - when nothing else waits there, up to [`AHEAD`] bytes, or one frame, at a time: whatever is sent next
 //!   waits behind no more than that;
-//! - when other frames keep the outbox full, as many bytes as those have.
+//! - when other frames keep the outbox from running empty, as many bytes as those have, while less than
+//!   `Config::max_unsent` waits there.
 
 use alloc::collections::VecDeque;
 
@@ -31,6 +32,8 @@ pub(crate) struct Turns {
     calls_first: bool,
     /// Bytes of other frames that were queued since, and that these did not have.
     owed: usize,
+    /// Bytes of these that were moved since nothing waited in the outbox.
+    moved: usize,
 }
 
 impl Turns {
@@ -91,9 +94,19 @@ impl Turns {
         self.owed = self.owed.saturating_sub(bytes);
     }
 
-    /// Nothing else waits any more.
+    /// Nothing waits in the outbox any more.
     pub(crate) const fn forgive(&mut self) {
-        self.owed = 0;
+        (self.owed, self.moved) = (0, 0);
+    }
+
+    /// So many bytes were moved.
+    pub(crate) const fn moved(&mut self, bytes: usize) {
+        self.moved = self.moved.saturating_add(bytes);
+    }
+
+    /// How many bytes may be moved behind those that were moved last.
+    pub(crate) const fn ahead(&self) -> usize {
+        if self.moved == 0 { usize::MAX } else { AHEAD.saturating_sub(self.moved) }
     }
 
     pub(crate) fn clear(&mut self) {
