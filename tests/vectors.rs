@@ -5,6 +5,10 @@
 mod replay;
 #[path = "vectors/script.rs"]
 mod script;
+#[path = "vectors/tells.rs"]
+mod tells;
+#[path = "vectors/wishes.rs"]
+mod wishes;
 
 use std::collections::BTreeSet;
 

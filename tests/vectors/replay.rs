@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use switchboard::wire::{Frame, Settings};
 use switchboard::{
-    CallId, CloseReason, Command, Config, Connection, ConnectionId, Event, Failure, Headers, Hello,
-    Instant, Item, Next, Options, Payload, Policy, Publication, Pump, Rejected, Status, Welcome,
-    from_payload,
+    CallId, Command, Config, Connection, ConnectionId, Event, Failure, Hello, Instant, Item, Next,
+    Options, Publication, Pump, Rejected, Status, Welcome, from_payload,
 };
 
 use crate::script::{Conversation, Line, Note, Role, Step};
+use crate::tells;
+use crate::wishes::{cbor, decode, delivery, headers, options};
 
 /// One side at work.
 struct Side {
@@ -160,108 +161,11 @@ impl Side {
         // What ends the connection or is refused by itself is not told; an answer to a call that was
         // given up neither.
         if line.kind().is_some() && !self.done && !self.shut && self.wrote.is_empty() {
-            let told =
-                self.events.iter().any(|event| self.tells(event, &decode(line)) == Some(true));
-            let quiet = self.tells(&Event::Closed(CloseReason::Lost), &decode(line)).is_none();
+            let frame = decode(line);
+            let told = self.events.iter().any(|event| tells::brings(&frame, event));
+            let quiet = tells::is_quiet(&frame, |id| self.given_up.contains(&id), self.offers);
             assert!(told || quiet, "{line}: not told, but {:?}", self.events);
         }
-    }
-
-    /// Whether the event is what the frame brings about; `None` if it brings about none.
-    fn tells(&self, event: &Event, frame: &Frame<'_>) -> Option<bool> {
-        Some(match (frame, event) {
-            (Frame::Hello { payload, .. }, Event::Hello(hello)) => {
-                hello.payload.as_cbor() == *payload
-            }
-            (Frame::Welcome { payload, .. }, Event::Welcome(welcome)) => {
-                welcome.payload.as_cbor() == *payload
-            }
-            (Frame::Message { channel, payload, .. }, Event::Message(message)) => {
-                message.channel() == *channel
-                    && message.clone().into_payload().as_cbor() == *payload
-            }
-            (Frame::Request { id, channel, payload, .. }, Event::Request { call, request, .. }) => {
-                (call, request.channel()) == (id, channel)
-                    && request.clone().into_payload().as_cbor() == *payload
-            }
-            (Frame::Response { id, payload }, Event::Answer { call, outcome: Ok(value), .. }) => {
-                call == id && value.as_cbor() == *payload
-            }
-            (
-                Frame::Failure { id, error, .. },
-                Event::Answer { call, outcome: Err(failed), .. },
-            ) => call == id && failed.status() == *error,
-            (Frame::Pong { token: of }, Event::Pong { token, .. }) => token == of,
-            (Frame::Cancel { id }, Event::Cancelled { call, .. }) => call == id,
-            (Frame::Item { id, payload }, Event::Item { call, item }) => {
-                call == id && item.payload().as_cbor() == *payload
-            }
-            (Frame::End { id }, Event::End { call }) => call == id,
-            (Frame::Subscribe { id, pattern, headers }, Event::Subscribe(wanted)) => {
-                (wanted.subscription, &wanted.pattern[..]) == (*id, *pattern)
-                    && wanted.group.as_deref() == headers.group
-                    && wanted.retained == (headers.retain == Some(true))
-            }
-            (Frame::Unsubscribe { subscription: of, .. }, Event::Unsubscribe { subscription }) => {
-                subscription == of
-            }
-            (
-                Frame::Publish { id, topic, headers, payload },
-                Event::Publish { call, publication },
-            ) => {
-                (*call, publication.topic()) == (*id, *topic)
-                    && publication.payload().as_cbor() == *payload
-                    && publication.retain() == headers.retain
-                    && publication.echo() == headers.echo.unwrap_or(true)
-            }
-            (
-                Frame::Delivery { subscription: of, topic, payload, .. },
-                Event::Delivery { subscription, publication },
-            ) => {
-                (subscription, publication.topic()) == (of, topic)
-                    && publication.payload().as_cbor() == *payload
-            }
-            (
-                Frame::Lagged { subscription: of, dropped: lost },
-                Event::Lagged { subscription, dropped },
-            ) => (subscription, *dropped) == (of, lost.deliveries()),
-            (
-                Frame::Failure { id, error, .. },
-                Event::SubscriptionEnded { subscription, failure },
-            ) => (subscription, failure.status) == (id, *error),
-            (
-                Frame::Item { id, .. }
-                | Frame::End { id }
-                | Frame::Delivery { subscription: id, .. },
-                _,
-            ) if self.given_up.contains(id) => return None,
-            // Nobody is told of one that nobody takes.
-            (Frame::Publish { id: None, .. }, _) if !self.offers => {
-                return None;
-            }
-            (Frame::Message { channel: "", .. }, _) => return None,
-            (Frame::Response { id, .. } | Frame::Failure { id, .. }, _)
-                if self.given_up.contains(id) =>
-            {
-                return None;
-            }
-            (
-                Frame::Hello { .. }
-                | Frame::Welcome { .. }
-                | Frame::Message { .. }
-                | Frame::Request { .. }
-                | Frame::Response { .. }
-                | Frame::Failure { .. }
-                | Frame::Item { .. }
-                | Frame::End { .. }
-                | Frame::Subscribe { .. }
-                | Frame::Publish { .. }
-                | Frame::Delivery { .. }
-                | Frame::Lagged { .. },
-                _,
-            ) => false,
-            _ => return None,
-        })
     }
 
     /// Does what there is to do but IO, and writes all.
@@ -415,50 +319,6 @@ impl Side {
     }
 }
 
-fn decode(line: &Line) -> Frame<'_> {
-    Frame::decode(&line.bytes[4..]).unwrap_or_else(|error| panic!("{line}: {error}"))
-}
-
-/// What an application asks for so that a frame has these headers.
-fn options(line: &Line) -> Options {
-    let frame = decode(line);
-    let map = match &frame {
-        Frame::Request { headers, .. }
-        | Frame::Subscribe { headers, .. }
-        | Frame::Publish { headers, .. }
-        | Frame::Delivery { headers, .. } => *headers,
-        _ => return Options::new(),
-    };
-    let mut options = Options::new().headers(headers(line));
-    options = match map.deadline {
-        Some(ms) => options.deadline(Duration::from_millis(ms)),
-        None => options.no_deadline(),
-    };
-    let streams = map.streams.unwrap_or(0);
-    options = if streams & 1 != 0 { options.send_items() } else { options };
-    options = if streams & 2 != 0 { options.take_items() } else { options };
-    if let Some(policy) = map.when_full.and_then(Policy::new) {
-        options = options.policy(policy);
-    }
-    if let Some(group) = map.group {
-        options = options.group(group);
-    }
-    options = match (&frame, map.retain) {
-        (Frame::Subscribe { .. }, Some(true)) => options.retained(),
-        (_, Some(true)) => options.retain(),
-        (_, Some(false)) => options.forget(),
-        (_, None) => options,
-    };
-    options.echo(map.echo.unwrap_or(true))
-}
-
-/// What a `delivery` delivers.
-fn delivery(line: &Line) -> Option<Publication> {
-    line.kind().filter(|kind| *kind == 17)?;
-    let Frame::Delivery { topic, payload, .. } = decode(line) else { return None };
-    Some(Publication::new(topic, &cbor(payload), &options(line)).expect("a good publication"))
-}
-
 /// Takes over what a connection of this crate would announce.
 fn configure(config: &mut Config, settings: Settings) {
     config.max_frame = settings.max_frame;
@@ -467,23 +327,6 @@ fn configure(config: &mut Config, settings: Settings) {
     config.stream_window = settings.stream_window.max(1);
     config.keepalive = settings.keepalive;
     config.interfaces = settings.interfaces;
-}
-
-/// The application's headers, from the notation: texts.
-fn headers(line: &Line) -> Headers {
-    let start = line.notation.find('{').expect("a header map");
-    let end = line.notation.find('}').expect("its end");
-    let mut headers = Headers::new();
-    for entry in line.notation[start + 1..end].split(", ") {
-        if let Some((name, text)) = entry.strip_prefix('"').and_then(|e| e.split_once("\": \"")) {
-            headers.insert(name, text.trim_end_matches('"')).expect("few headers");
-        }
-    }
-    headers
-}
-
-fn cbor(bytes: &[u8]) -> Payload {
-    Payload::from_cbor(bytes.to_vec()).expect("a good payload")
 }
 
 fn milliseconds(number: Option<u64>) -> Option<Duration> {
