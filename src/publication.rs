@@ -111,13 +111,6 @@ impl Publication {
         self.bytes.len() + self.tail.len()
     }
 
-    /// The same in memory of its own, of exact size: what came from a peer may be a slice of a buffer
-    /// that is much larger.
-    pub(crate) fn detached(&self) -> Self {
-        let [bytes, tail] = [&self.bytes, &self.tail].map(|part| Bytes::copy_from_slice(part));
-        Self { bytes, tail, ..*self }
-    }
-
     /// The topic.
     #[must_use]
     pub fn topic(&self) -> &str {
