@@ -58,7 +58,8 @@ impl Publication {
             return Err(Rejected::BadHeaders);
         }
         let copied = if payload.len() <= COPIED { payload.as_cbor() } else { &[] };
-        let mut bytes = BytesMut::with_capacity(topic.len() + headers.encoded_len() + copied.len());
+        let head = text_head(topic) + topic.len() + headers.encoded_len();
+        let mut bytes = BytesMut::with_capacity(head + copied.len());
         encode_topic(&mut bytes, topic, &headers);
         let layout = Self::layout(topic, &headers, bytes.len());
         bytes.put_slice(copied);
