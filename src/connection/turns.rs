@@ -3,8 +3,8 @@
 //!
 //! Items and deliveries wait in queues of their own. They are moved to the outbox one by one, in turns:
 //!
-//! - when nothing else waits there, up to [`AHEAD`] bytes, or one frame, at a time: whatever is sent next
-//!   waits behind no more than that;
+//! - when nothing else waits there, up to [`AHEAD`] bytes, or one frame, and no more until they are
+//!   written: whatever is sent next waits behind no more than that;
 //! - when other frames keep the outbox from running empty, as many bytes as those have, while less than
 //!   `Config::max_unsent` waits there.
 
