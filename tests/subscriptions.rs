@@ -300,3 +300,93 @@ fn commands_send_call_and_end_the_connection() {
     let text = "closed: the peer ended the connection: RESOURCE_EXHAUSTED: too much";
     assert_eq!(told.last().unwrap(), text);
 }
+
+#[test]
+fn retained_values_of_a_second_subscription_keep_to_the_limits_while_the_first_wait() {
+    let mut pair = Pair::opened(Arc::default(), offers(|config| config.max_deliveries = 2));
+    for _ in 0..2 {
+        subscribe(&mut pair.client, &options().retained()).unwrap();
+    }
+    pair.drive();
+    pair.set_link_to_client(Link::new().window(0));
+    for number in [1, 3] {
+        let retained = vec![publication("t.a", 20_000); 4];
+        let subscription = id(number);
+        apply(&mut pair.server, Command::Subscribe { subscription, retained }).unwrap();
+    }
+    pair.set_link_to_client(Link::new());
+    pair.drive();
+    let told = pair.client.happened();
+    let of = |words: &str| told.iter().filter(|event| event.starts_with(words)).count();
+    assert_eq!((of("delivery 1"), of("delivery 3"), of("lagged 3 by 2")), (4, 2, 1), "{told:?}");
+}
+
+#[test]
+fn a_subscription_that_is_accepted_during_a_close_does_not_begin() {
+    let mut pair = pair();
+    subscribe(&mut pair.client, &options()).unwrap();
+    pair.drive();
+    pair.server.close("bye");
+    accept(&mut pair.server, 1);
+    let late = deliver(&mut pair.server, 1, &publication("t.a", 1));
+    assert_eq!(late, Err(Rejected::UnknownSubscription));
+    pair.drive();
+    assert!(pair.client.happened().contains(&"call 1 ended failed UNAVAILABLE: closing".into()));
+}
+
+#[test]
+fn an_end_whose_data_is_too_large_is_told_without() {
+    let small = common::config(|config| config.max_frame = 16 << 10);
+    let mut pair = Pair::opened(small, offers(|_| ()));
+    subscribe(&mut pair.client, &options()).unwrap();
+    pair.drive();
+    accept(&mut pair.server, 1);
+    let failure = Failure::new(Status::ABORTED, "no more").with_data(blob(20_000));
+    apply(&mut pair.server, Command::EndSubscription { subscription: id(1), failure }).unwrap();
+    pair.drive();
+    let Some(Event::SubscriptionEnded { failure, .. }) = pair.client.events.pop() else { panic!() };
+    assert_eq!((failure.status, failure.data), (Status::ABORTED, Payload::null()));
+}
+
+#[test]
+fn an_unsubscribe_that_fails_leaves_the_subscription_and_one_that_is_given_up_ends_it() {
+    let mut side = Side::open(true, Arc::default());
+    subscribe(&mut side, &options()).unwrap();
+    side.written();
+    side.feed(&framed("83 08 01 00"));
+    // Refused for another reason than that it is not live.
+    unsubscribe(&mut side, 1).unwrap();
+    side.written();
+    side.feed(&framed("85 09 03 08 60 f6"));
+    side.feed(&framed("85 11 01 6174 a0 f6"));
+    side.happened();
+    // Given up before a byte of it was written: it lives on.
+    unsubscribe(&mut side, 1).unwrap();
+    side.cancel(5).unwrap();
+    assert_eq!(side.happened(), ["call 5 ended cancelled NeverSent"]);
+    side.feed(&framed("85 11 01 6174 a0 f6"));
+    assert_eq!(side.happened(), ["delivery 1 t of 1 B"]);
+    // Given up behind that: no cancel, and nothing more is told.
+    unsubscribe(&mut side, 1).unwrap();
+    side.written();
+    side.cancel(7).unwrap();
+    assert_eq!(side.said(), [""; 0]);
+    side.feed(&framed("85 11 01 6174 a0 f6"));
+    side.feed(&framed("83 12 01 05"));
+    side.feed(&framed("83 08 07 f6"));
+    assert_eq!(side.happened(), ["call 7 ended cancelled MayHaveRun"]);
+    side.feed(&framed("85 11 01 6174 a0 f6"));
+    assert_eq!(side.said(), ["goodbye 9 unknown-subscription"]);
+}
+
+#[test]
+fn what_is_asked_and_not_answered_is_limited_in_bytes() {
+    let mut side = Side::open(false, offers(|config| config.max_unanswered = 20));
+    side.feed(&framed("84 0e 01 6174 a0"));
+    side.feed(&framed("85 10 03 6174 a0 4c000000000000000000000000"));
+    side.feed(&framed("84 0e 05 6e7474747474747474747474747474 a0"));
+    assert_eq!(side.said(), ["failure 3 RESOURCE_EXHAUSTED", "failure 5 RESOURCE_EXHAUSTED"]);
+    accept(&mut side, 1);
+    side.feed(&framed("85 10 07 6174 a0 4c000000000000000000000000"));
+    assert_eq!(side.said(), ["response 1"]);
+}
