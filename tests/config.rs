@@ -287,11 +287,8 @@ fn kept(change: impl FnOnce(&mut Config), count: u64, bytes: u64) -> bool {
     side.written();
     // 2 the topic, 1 the headers, 2 the byte string's length.
     let payload = blob(bytes as usize - 5);
-    let publication = |payload| Publication::new("t", payload, &Options::new()).unwrap();
-    // The first one is on its way, and larger than what may be together with others.
-    let block = blob(16 << 10);
-    let (large, small) = (publication(&block), publication(&payload));
-    for publication in [&large].into_iter().chain([&small].repeat(count as usize)) {
+    let publication = Publication::new("t", &payload, &Options::new()).unwrap();
+    for _ in 0..=count {
         let (subscription, publication) = (CallId::new(1).unwrap(), publication.clone());
         let now = side.now;
         let deliver = Command::Deliver { subscription, publication };

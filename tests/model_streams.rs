@@ -181,7 +181,8 @@ impl Play {
             self.calls.iter_mut().rev().filter(|(_, call)| call.seen && call.answered.is_none());
         let Some((number, call)) = asked.into_iter().nth(back.into()) else { return };
         let failure = Failure::new(Status::ABORTED, "no");
-        let answer = if fails { Err(&failure) } else { Ok(&Payload::null()) };
+        let null = Payload::null();
+        let answer = if fails { Err(&failure) } else { Ok(&null) };
         self.pair.server.answer(id(*number), answer).unwrap();
         call.answered = Some(fails);
     }

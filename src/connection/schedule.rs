@@ -4,11 +4,10 @@
 use super::Connection;
 use super::outbox::Counted;
 use super::stream::{Tail, cost};
-use super::turns::Taker;
+use super::turns::{AHEAD, Taker};
 use crate::backlog::Due;
 use crate::event::Event;
 use crate::id::CallId;
-use crate::publication::Publication;
 use crate::wire::{Dropped, Frame, delivery_len, item_len, lagged_len};
 
 /// A turn counts as so many bytes at least, so that very many small frames are not moved at once.
@@ -22,16 +21,15 @@ impl Connection {
         }
         if self.outbox.is_empty() {
             self.turns.forgive();
-        }
-        // Behind deliveries alone more of them may stand: one write takes them all.
-        if !self.outbox.is_urgent() {
-            while let Some(length) = self.take_turn(self.turns.ahead()) {
-                self.turns.moved(length);
+            let mut left = usize::MAX;
+            while let Some(length) = self.take_turn(left) {
+                left = left.min(AHEAD).saturating_sub(length);
             }
-        }
-        while self.turns.owed() > 0 && !self.is_unsent_full() {
-            let Some(length) = self.take_turn(self.turns.owed()) else { break };
-            self.turns.pay(length);
+        } else {
+            while self.turns.owed() > 0 && !self.is_unsent_full() {
+                let Some(length) = self.take_turn(self.turns.owed()) else { break };
+                self.turns.pay(length);
+            }
         }
         self.tell_room();
     }
@@ -118,23 +116,6 @@ impl Connection {
         } else if let Some(outgoing) = self.outgoing(id) {
             outgoing.queued = false;
         }
-    }
-
-    /// Puts a delivery into the outbox, past the queue, if it would go there next anyway.
-    pub(super) fn deliver_at_once(&mut self, id: CallId, publication: &Publication) -> bool {
-        if self.turns.len() > 0 || self.outbox.is_urgent() || self.outbox.is_severed() {
-            return false;
-        }
-        if self.outbox.is_empty() {
-            self.turns.forgive();
-        }
-        let length = delivery_len(id, publication.encoded_len()).max(LEAST_TURN);
-        if length > self.turns.ahead() {
-            return false;
-        }
-        self.outbox.push_delivery(id, publication);
-        self.turns.moved(length);
-        true
     }
 
     fn move_delivery(&mut self, id: CallId) {

@@ -242,12 +242,8 @@ impl Connection {
     }
 
     fn deliver(&mut self, now: Instant, id: CallId, value: Publication) -> Result<(), Rejected> {
-        let row = self.subscriptions.get_mut(id).ok_or(Rejected::UnknownSubscription)?;
-        let waits = row.has_work();
+        self.subscriptions.get_mut(id).ok_or(Rejected::UnknownSubscription)?;
         let queued = if self.fits(id, &value) {
-            if !waits && self.deliver_at_once(id, &value) {
-                return Ok(());
-            }
             self.subscriptions.deliver(id, value)
         } else {
             self.subscriptions.lag(id, 1);

@@ -3,8 +3,8 @@
 //!
 //! Items and deliveries wait in queues of their own. They are moved to the outbox one by one, in turns:
 //!
-//! - when nothing else waits there, up to [`AHEAD`] bytes, or one frame, and no more until they are
-//!   written: whatever is sent next waits behind no more than that;
+//! - when nothing else waits there, up to [`AHEAD`] bytes, or one frame, at a time: whatever is sent next
+//!   waits behind no more than that;
 //! - when other frames keep the outbox from running empty, as many bytes as those have, while less than
 //!   `Config::max_unsent` waits there.
 
@@ -32,8 +32,6 @@ pub(crate) struct Turns {
     calls_first: bool,
     /// Bytes of other frames that were queued since, and that these did not have.
     owed: usize,
-    /// Bytes of these that were moved since nothing waited in the outbox.
-    moved: usize,
 }
 
 impl Turns {
@@ -94,19 +92,9 @@ impl Turns {
         self.owed = self.owed.saturating_sub(bytes);
     }
 
-    /// Nothing waits in the outbox any more.
+    /// Nothing else waits any more.
     pub(crate) const fn forgive(&mut self) {
-        (self.owed, self.moved) = (0, 0);
-    }
-
-    /// So many bytes were moved.
-    pub(crate) const fn moved(&mut self, bytes: usize) {
-        self.moved = self.moved.saturating_add(bytes);
-    }
-
-    /// How many bytes may be moved behind those that were moved last.
-    pub(crate) const fn ahead(&self) -> usize {
-        if self.moved == 0 { usize::MAX } else { AHEAD.saturating_sub(self.moved) }
+        self.owed = 0;
     }
 
     pub(crate) fn clear(&mut self) {

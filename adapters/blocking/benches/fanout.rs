@@ -1,7 +1,7 @@
-//! P4: one publisher, a hundred subscribers. The blocking server beside a process that writes what it reads to
-//! a hundred sockets without looking at it (the floor), in turns, told in deliveries a second. Publisher and
-//! subscribers are raw sockets, so that it is the server that is measured. With redis-server, where it is
-//! installed, as the third.
+//! P4: one publisher, a hundred subscribers. The blocking server beside a process that writes what it reads
+//! to a hundred sockets without looking at it (the floor), in turns, told in deliveries a second. Publisher
+//! and subscribers are raw sockets, so that it is the server that is measured. With redis-server, where it
+//! is installed, as the third.
 //!
 //! `cargo bench -p switchboard-blocking --bench fanout`
 

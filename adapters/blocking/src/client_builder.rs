@@ -78,8 +78,6 @@ impl ClientBuilder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
-        // Neither has handlers here, so that the connection refuses them.
-        (self.config.takes_items, self.config.offers_topics) = (false, false);
         self
     }
 
@@ -182,8 +180,8 @@ impl ClientBuilder {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        // Every handler can take them here.
-        self.config.takes_items = true;
+        // Every handler can take them here, and no client has a broker.
+        (self.config.takes_items, self.config.offers_topics) = (true, false);
         if self.threads == 0 {
             return Err(OpenError::BadConfig("threads must be at least 1".into()));
         }

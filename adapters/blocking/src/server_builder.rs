@@ -46,8 +46,6 @@ impl ServerBuilder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
-        // Neither has handlers here, so that the connection refuses them.
-        (self.config.takes_items, self.config.offers_topics) = (false, false);
         self
     }
 
