@@ -296,3 +296,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,9 @@ mod common;
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 
-use common::Home;
+use common::{HELLO, Home, Raw};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use switchboard_blocking::{Client, Server};
+use switchboard_blocking::Server;
 
 // Threat 65.
 #[test]
@@ -28,19 +28,16 @@ fn a_server_that_ran_out_of_descriptors_serves_again() {
         }
         // So many for one client's end, and the server's end of it: from none to nearly enough.
         hoard.truncate(hoard.len() - 1 - left);
-        let waiting = UnixStream::connect(&home.address);
+        let mut waiting = Raw(UnixStream::connect(&home.address).unwrap());
+        waiting.say(HELLO);
         // Those who came in earlier are served all the time.
         for _ in 0..100 {
             assert!(early.request::<bool>("works", &()).unwrap());
         }
         drop(hoard);
-        drop(waiting);
-        // Who waited in the queue may have been turned away; who comes now is not.
-        let late = loop {
-            if let Ok(client) = Client::connect(&home.address) {
-                break client;
-            }
-        };
+        // Whoever waited in the queue comes in now, and so does who comes now.
+        assert_eq!(waiting.hear().unwrap()[..2], [0x85, 1], "a welcome, with {left} left");
+        let late = home.client();
         assert!(late.request::<bool>("works", &()).unwrap());
     }
 }
