@@ -119,17 +119,6 @@ fn authorisations_that_go_on_for_clients_that_made_room_are_bounded_too() {
 }
 
 #[test]
-fn those_who_hang_up_before_they_are_told_leave_room_for_those_to_be_told() {
-    let home = Home::of(limited(|limits| (limits.connections, limits.unaccepted) = (1, 2)));
-    let _only = home.client();
-    for _ in 0..2000 {
-        drop(home.raw());
-    }
-    // As soon as the last of them is gone.
-    wait_until(|| matches!(Client::connect(&home.address), Err(OpenError::Busy { .. })));
-}
-
-#[test]
 fn a_close_tells_those_who_are_not_let_in_yet_to_come_back() {
     let home = Home::of(limited(|_| {}));
     let mut raw = home.raw();
