@@ -25,10 +25,12 @@
 //! # Who runs what
 //!
 //! - **Client**: whoever waits for an answer reads for all; no thread of its own is in the way of a
-//!   call. While nobody waits it looks every 4 s what has come. With handlers or listeners a thread reads while nobody waits, and steps back when somebody
-//!   does; they run on a few further threads. One thread keeps time, and sleeps; another one writes what a slow server did not take at once, and ends.
-//! - **Server**: one thread accepts, one keeps time, one a connection reads and runs `handle_inline`; `handle` and
-//!   `on` run on a few shared threads, and connections take turns on them.
+//!   call. While nobody waits it looks every 4 s what has come. With handlers or listeners a thread
+//!   reads while nobody waits, and steps back when somebody does; they run on a few further threads.
+//!   One thread keeps time, and sleeps; another one writes what a slow server did not take at once,
+//!   and ends.
+//! - **Server**: one thread accepts, one keeps time, one a connection reads and runs `handle_inline`;
+//!   `handle` and `on` run on a few shared threads, and connections take turns on them.
 //! - Both call the other: a server through [`Peer`], also from within a handler.
 //! - No code of yours runs under a lock of this crate. A handler that panics costs its own call only
 //!   (with `panic = "abort"` it ends the program, as everywhere).

@@ -7,7 +7,7 @@ mod common;
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 
-use common::{HELLO, Home, Raw};
+use common::{HELLO, Home, Raw, wait_until};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use switchboard_blocking::Server;
 
@@ -21,6 +21,8 @@ fn a_server_that_ran_out_of_descriptors_serves_again() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = Some(64);
     setrlimit(Resource::Nofile, limit).unwrap();
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = open();
     for left in 0..6 {
         let mut hoard = Vec::new();
         while let Ok(file) = File::open("/dev/null") {
@@ -39,5 +41,8 @@ fn a_server_that_ran_out_of_descriptors_serves_again() {
         assert_eq!(waiting.hear().unwrap()[..2], [0x85, 1], "a welcome, with {left} left");
         let late = home.client();
         assert!(late.request::<bool>("works", &()).unwrap());
+        drop((waiting, late));
+        // Else the next round has more than it is to have.
+        wait_until(|| open() == before);
     }
 }

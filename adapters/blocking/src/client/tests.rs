@@ -51,4 +51,8 @@ fn an_idle_client_reads_in_half_the_time_in_which_a_server_gives_it_up() {
     let (client, _server) = connected();
     let due = client.shared.link.lock().armed.expect("it looks by itself").at();
     assert!(due < std::time::Instant::now() + Config::default().write_stall / 2);
+    // And again, though nothing has come.
+    let due = client.shared.link.lock().armed.unwrap();
+    client.shared.link.time_up(due);
+    assert!(client.shared.link.lock().armed.is_some());
 }
