@@ -111,9 +111,10 @@ impl ServerBuilder {
     }
 
     /// The same for a short handler: it runs on the connection's own thread, which saves a change of
-    /// threads; while it runs, nothing else of that connection does, unless it calls its peer back: during
-    /// that the connection's other calls run on the shared threads, also those of inline handlers. It may call its own peer back, but
-    /// should wait for nobody else: two that wait for each other's clients wait until a deadline.
+    /// threads; while it runs, nothing else of that connection does, unless it calls its peer back:
+    /// during that the connection's other calls run on the shared threads, also those of inline
+    /// handlers. It may call its own peer back, but should wait for nobody else: two that wait for
+    /// each other's clients wait until a deadline.
     #[must_use]
     pub fn handle_inline<A: FromPayload, R: ToPayload>(
         self,
