@@ -34,6 +34,10 @@ fn stdin() -> Result<String, Problem> {
             let what = format!("what came on stdin is longer than {} MiB", LONGEST >> 20);
             Err(Problem::new(Exit::Usage, what, "send less at a time"))
         }
+        Ok(_) if text.trim().is_empty() => {
+            let what = "nothing came on stdin";
+            Err(Problem::new(Exit::Usage, what, "write JSON there, such as null"))
+        }
         Ok(_) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             let what = "what came on stdin is no UTF-8";

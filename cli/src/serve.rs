@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use switchboard::Restart;
-use switchboard_blocking::Server;
+use switchboard_blocking::{Address, Server};
 
 use crate::channels;
 use crate::problem::{Exit, Problem, tell};
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
         Some(token) => {
             builder = builder.authorize(move |hello, who| token.authorize(hello, who));
         }
-        None if is_tcp(&args.address) => {
+        None if needs_token(&args.address) => {
             let what = "over TCP nothing tells who the clients are, so they must show a token";
             return Err(Problem::new(Exit::Usage, what, "give a file with one: --token FILE"));
         }
@@ -68,8 +68,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
     Ok(())
 }
 
-fn is_tcp(address: &str) -> bool {
-    address.starts_with("tcp:") && !address.contains('/')
+/// What is no address is told when it is bound.
+fn needs_token(address: &str) -> bool {
+    address.parse::<Address>().is_ok_and(|address| address.needs_authorize())
 }
 
 /// Tells the first SIGINT, SIGTERM or SIGHUP; the second one ends the program. A signal that was

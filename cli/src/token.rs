@@ -69,7 +69,12 @@ impl Token {
             return Err(Failure::new(Status::PERMISSION_DENIED, text));
         }
         if !self.is(&hello.payload) {
-            let text = "the server asks for a token, and this is not it";
+            let shown = hello.payload != Payload::null();
+            let text = if shown {
+                "the server asks for a token, and this is not it"
+            } else {
+                "the server asks for a token, and none was shown"
+            };
             return Err(Failure::new(Status::UNAUTHENTICATED, text));
         }
         let scope = &hello.settings.scope;
