@@ -19,7 +19,11 @@ impl Door {
         hello: &PeerHello,
         who: Option<&Credentials>,
     ) -> Result<Welcome, Failure> {
-        if !who.map_or(self.token.is_some(), Credentials::same_user_or_root) {
+        let known = match who {
+            Some(who) => who.same_user_or_root(),
+            None => self.token.is_some(),
+        };
+        if !known {
             let text = "only the user that runs the server may connect";
             return Err(Failure::new(Status::PERMISSION_DENIED, text));
         }

@@ -72,6 +72,12 @@ impl Problem {
         Self::new(Exit::Lost, what, "check where the output goes")
     }
 
+    /// `name` is no JSON.
+    pub(crate) fn json(name: &str, error: json::Unreadable) -> Self {
+        let json::Unreadable { what, todo } = error;
+        Self::new(Exit::Usage, format!("{name} is no JSON that can be sent: {what}"), todo)
+    }
+
     /// `address` could not be opened. A file of that name lies near the mistake.
     pub(crate) fn opening(address: &str, error: OpenError) -> Self {
         let missed = matches!(
@@ -243,8 +249,7 @@ impl From<CallError> for Problem {
 
 impl From<json::Unreadable> for Problem {
     fn from(error: json::Unreadable) -> Self {
-        let json::Unreadable { what, todo } = error;
-        Self::new(Exit::Usage, format!("the argument is no JSON that can be sent: {what}"), todo)
+        Self::json("the argument", error)
     }
 }
 
