@@ -23,7 +23,7 @@ pub(crate) struct Target {
     patience: Patience,
     #[command(flatten)]
     token: TokenFile,
-    /// The scope to live in; channels and topics of others do not exist in it
+    /// The scope to live in; topics of others do not exist there
     #[arg(long, value_name = "NAME")]
     scope: Option<String>,
 }
