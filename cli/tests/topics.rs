@@ -5,6 +5,7 @@
 mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::net::UnixListener;
 use std::process::{Child, ChildStderr, ChildStdout};
 
 use common::{
@@ -248,6 +249,29 @@ fn a_signal_ends_it_well() {
         prints(&subscriber.end(), "");
         assert_eq!(publish(&serve, &["a", "--count"]), "0\n", "the server knows");
     }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut child = binary(&["subscribe", path.to_str().unwrap(), "a"]).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let signal = || kill_process(pid, Signal::INT).unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    greet(&mut stream, WELCOME);
+    read_frame(&mut stream);
+    // [8, 1, 0]: it is subscribed, and says so.
+    write_frame(&mut stream, b"\x83\x08\x01\x00");
+    let mut told = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert_eq!(told, "subscribed to a\n");
+    signal();
+    // Its goodbye, which nobody answers.
+    while read_frame(&mut stream)[1] != 0x03 {}
+    signal();
+    assert_eq!(finish(child).code, Some(130));
 }
 
 #[test]
