@@ -26,8 +26,10 @@ const LEAST_QUEUED: usize = 10;
 const QUEUED: usize = 2 * (16 + 40);
 /// Most bytes that the streams of a call cost beside their items.
 const STREAM: usize = 512;
-/// Least that an item costs of a limit, and most that it costs to keep it beside that.
-const ITEM: usize = 64;
+/// Least that an item costs of a limit (section 4.3).
+const LEAST_COST: usize = 64;
+/// Most bytes that an item costs beside its own while it waits, in a queue that doubles when it grows.
+const ITEM: usize = 2 * 32;
 /// Most bytes that a subscription costs beside its deliveries.
 const SUBSCRIPTION: usize = 1024;
 /// Most bytes that a delivery costs beside its own, and that losses before it are told, in a queue that
@@ -204,12 +206,11 @@ impl Config {
         let held = self.max_unanswered + self.max_untaken + 2 * frame + pinned * (READ + COPIED);
         // An item is copied unless it is larger than a read, and then it may keep as much beside.
         let items = self.max_unanswered + READ;
-        // Items that wait for their turn, and what was moved on while other frames waited.
-        let turns = self.max_unsent + frame + self.max_unsent / ITEM * ITEM;
-        let moved = self.max_unsent + frame;
+        // Items that wait for their turn.
+        let turns = self.max_unsent + frame + self.max_unsent / LEAST_COST * ITEM;
         // The buffer doubles when it grows; a refusal of the protocol's own takes a small frame.
-        let unsent = 2 * (self.max_unsent + frame + moved + calls * REFUSAL);
-        let queued = (2 * self.max_unsent / LEAST_QUEUED + calls) * QUEUED;
+        let unsent = 2 * (self.max_unsent + frame + calls * REFUSAL);
+        let queued = (self.max_unsent / LEAST_QUEUED + calls) * QUEUED;
         let deliveries = if self.offers_topics { self.deliveries_bound(frame) } else { 0 };
         let calls = calls * (CALL + STREAM);
         received + held + items + turns + unsent + queued + deliveries + calls + CONNECTION

@@ -65,7 +65,8 @@ pub enum Event {
         call: CallId,
     },
     /// The peer wants to subscribe. Answer with [`Command::Subscribe`] or [`Command::Refuse`]. Comes
-    /// only with [`Config::offers_topics`], as do the next two.
+    /// only with [`Config::offers_topics`], as do the next two. If [`Event::Cancelled`] comes for it, it
+    /// is not wanted any more: it does not begin to live, whatever the answer.
     ///
     /// [`Command::Subscribe`]: crate::Command::Subscribe
     /// [`Command::Refuse`]: crate::Command::Refuse

@@ -10,7 +10,8 @@
 //! ```text
 //! wire     bytes <-> frames                    usable alone
 //! payload  values <-> CBOR, checked
-//! connection   one link: handshake, calls, messages, closing
+//! topic, publication, backlog   names, values for many, those that wait
+//! connection   one link: handshake, calls, streams, messages, subscriptions, closing
 //! pump         a connection, its receive buffer and its budget
 //! hub          topics -> who, and retained values: routing only, usable alone
 //! broker       pub/sub between connections: events in, commands out

@@ -58,7 +58,8 @@ impl Publication {
             return Err(Rejected::BadHeaders);
         }
         let copied = if payload.len() <= COPIED { payload.as_cbor() } else { &[] };
-        let mut bytes = BytesMut::with_capacity(topic.len() + headers.encoded_len() + copied.len());
+        let head = text_head(topic) + topic.len() + headers.encoded_len();
+        let mut bytes = BytesMut::with_capacity(head + copied.len());
         encode_topic(&mut bytes, topic, &headers);
         let layout = Self::layout(topic, &headers, bytes.len());
         bytes.put_slice(copied);
@@ -109,13 +110,6 @@ impl Publication {
     /// How many bytes that is.
     pub(crate) fn encoded_len(&self) -> usize {
         self.bytes.len() + self.tail.len()
-    }
-
-    /// The same in memory of its own, of exact size: what came from a peer may be a slice of a buffer
-    /// that is much larger.
-    pub(crate) fn detached(&self) -> Self {
-        let [bytes, tail] = [&self.bytes, &self.tail].map(|part| Bytes::copy_from_slice(part));
-        Self { bytes, tail, ..*self }
     }
 
     /// The topic.

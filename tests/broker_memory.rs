@@ -5,12 +5,17 @@
 
 mod counting;
 
+use std::sync::Arc;
+
+use bytes::BytesMut;
 use counting::counted;
 use switchboard::hub::RetainedSize;
+use switchboard::wire::{Frame, HeaderMap};
 use switchboard::{
-    Broker, BrokerLimits, CallId, Command, ConnectionId, Event, Options, Owner, Payload,
+    Broker, BrokerLimits, CallId, Command, Config, ConnectionId, Event, Options, Owner, Payload,
     Publication, Subscribe,
 };
+use switchboard_testkit::Side;
 
 fn connection(number: u64) -> ConnectionId {
     ConnectionId::new(number).unwrap()
@@ -47,6 +52,48 @@ fn a_mebibyte_for_a_thousand_subscribers_is_one_mebibyte() {
         let Command::Deliver { publication, .. } = command else { panic!("{command:?}") };
         assert_eq!(publication.payload().as_cbor().as_ptr(), at, "a copy");
     }
+}
+
+/// A server's side whose handshake is complete, to be fed by hand.
+fn server() -> Side {
+    let mut config = Config::default();
+    config.offers_topics = true;
+    Side::open(false, Arc::new(config))
+}
+
+#[test]
+fn a_retained_value_keeps_nothing_of_the_buffer_that_it_came_in() {
+    const VALUES: u64 = 64;
+    let payload = Payload::bytes(&[7; 1500]);
+    let mut frames = BytesMut::new();
+    for number in 0..VALUES {
+        let topic = format!("t.{number}");
+        let mut headers = HeaderMap::default();
+        headers.retain = Some(true);
+        let payload = payload.as_cbor();
+        Frame::Publish { id: None, topic: &topic, headers, payload }.encode(&mut frames);
+        // So that each stands in another buffer.
+        Frame::Extension { kind: 24, elements: 2, rest: &[0; 15 << 10] }.encode(&mut frames);
+    }
+    let mut broker = Broker::default();
+    broker.join(connection(1), Owner(1), "");
+    let ((), count) = counted(|| {
+        let mut side = server();
+        for piece in frames.chunks(4096) {
+            side.feed(piece);
+            for event in side.events.drain(..) {
+                assert!(matches!(event, Event::Publish { .. }), "{event:?}");
+                assert!(broker.handle(connection(1), event).is_none());
+            }
+        }
+    });
+    let mut asked = Subscribe::new(CallId::new(1).unwrap(), ">");
+    asked.retained = true;
+    broker.handle(connection(1), Event::Subscribe(Box::new(asked)));
+    let Some((_, Command::Subscribe { retained, .. })) = broker.poll_command() else { panic!() };
+    assert_eq!(retained.len() as u64, VALUES);
+    let each = count.live / VALUES as isize;
+    assert!(each < 1500 + 512, "{each} bytes for a value of 1,500");
 }
 
 /// The most that peers do: all the subscriptions and values that each owner may have, and more.

@@ -202,8 +202,11 @@ fn a_failed_write_still_lets_the_peers_last_words_be_read() {
     client.request("written").unwrap();
     client.written();
     client.request("unsent").unwrap();
+    let before = client.connection().counters();
     client.pump.write_failed(Instant::ZERO);
     assert!(!client.connection().is_open());
+    let after = client.connection().counters();
+    assert_eq!((after.frames_out, after.bytes_out), (before.frames_out, before.bytes_out));
     assert_eq!(client.request("late"), Err(Rejected::Closed));
     client.feed(&framed("83 08 01 f6"));
     client.feed(&framed("84 03 08 646f6f7073 f6"));

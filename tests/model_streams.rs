@@ -5,112 +5,22 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
+#[path = "model_streams/model.rs"]
+mod model;
 #[path = "model_streams/ops.rs"]
 mod ops;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use common::{Chunking, Pair, Side, config};
+use model::{Call, Complaint, Subscription, WAITING, WINDOW, id, must, number};
 use ops::{Op, Script, script};
 use proptest::prelude::*;
 use switchboard::{
     CallId, Command, Event, Failure, Item, Options, Payload, Publication, Rejected, Status,
-    from_payload, to_payload,
+    to_payload,
 };
 use switchboard_testkit::Link;
-
-type Complaint = String;
-
-const WINDOW: u64 = 700;
-/// Deliveries that wait; one that is written next comes to it, or several small ones.
-const WAITING: usize = 4;
-
-fn must(holds: bool, what: impl FnOnce() -> String) -> Result<(), Complaint> {
-    if holds { Ok(()) } else { Err(what()) }
-}
-
-/// One direction of a call's items.
-#[derive(Debug, Default)]
-struct Flow {
-    allowed: bool,
-    sent: Vec<u32>,
-    came: usize,
-    /// What was sent, and what was used of it, in credit.
-    cost: u64,
-    used: u64,
-    complete: bool,
-}
-
-impl Flow {
-    /// A program sends an item, and is told this.
-    fn sends(
-        &mut self,
-        number: u32,
-        cost: u64,
-        told: Result<(), Rejected>,
-        quiet: bool,
-    ) -> Result<(), Complaint> {
-        let open = self.cost - self.used;
-        match told {
-            Ok(()) => {
-                must(self.allowed && !self.complete, || "an item without a stream".into())?;
-                must(open < WINDOW, || format!("{open} B are not used, and one more was taken"))?;
-                self.sent.push(number);
-                self.cost += cost;
-            }
-            Err(Rejected::NoCredit) => {
-                // Less than half a window waits to be given back.
-                let lost = quiet && open <= WINDOW - WINDOW / 2;
-                must(!lost, || {
-                    format!("credit is lost: {open} B are not used, and no more taken")
-                })?;
-            }
-            Err(Rejected::NoStream) => {
-                must(!self.allowed || self.complete, || "no stream?".into())?;
-            }
-            Err(Rejected::Full | Rejected::UnknownCall) => {}
-            Err(other) => return Err(format!("an item was refused: {other}")),
-        }
-        Ok(())
-    }
-
-    fn comes(&mut self, number: u32) -> Result<(), Complaint> {
-        let next = self.sent.get(self.came);
-        must(next == Some(&number), || format!("item {number} came, not {next:?}"))?;
-        self.came += 1;
-        Ok(())
-    }
-
-    fn is_delivered(&self) -> bool {
-        self.came == self.sent.len()
-    }
-}
-
-#[derive(Debug, Default)]
-struct Call {
-    up: Flow,
-    down: Flow,
-    /// The server has seen it, and was told the end of the client's items.
-    seen: bool,
-    ended_up: bool,
-    answered: Option<bool>,
-    given_up: bool,
-    over: bool,
-}
-
-#[derive(Debug, Default)]
-struct Subscription {
-    /// Values that were delivered at the server, and how many the client knows of.
-    values: u32,
-    known: u32,
-    /// The client has its answer.
-    live: bool,
-    /// The client has asked for the end, or has been told of it.
-    leaving: bool,
-    /// At the server nothing is queued any more.
-    gone: bool,
-    over: bool,
-}
 
 struct Play {
     pair: Pair,
@@ -123,14 +33,6 @@ struct Play {
     /// Items that a program has and has not used: the client's, the server's.
     items: [VecDeque<(CallId, Item)>; 2],
     messages: [(VecDeque<u32>, usize); 2],
-}
-
-fn id(number: u64) -> CallId {
-    CallId::new(number).unwrap()
-}
-
-fn number(payload: &Payload) -> u32 {
-    from_payload::<(u32, Vec<u8>)>(payload, &Default::default()).unwrap().0
 }
 
 impl Play {
@@ -279,7 +181,8 @@ impl Play {
             self.calls.iter_mut().rev().filter(|(_, call)| call.seen && call.answered.is_none());
         let Some((number, call)) = asked.into_iter().nth(back.into()) else { return };
         let failure = Failure::new(Status::ABORTED, "no");
-        let answer = if fails { Err(&failure) } else { Ok(&Payload::null()) };
+        let null = Payload::null();
+        let answer = if fails { Err(&failure) } else { Ok(&null) };
         self.pair.server.answer(id(*number), answer).unwrap();
         call.answered = Some(fails);
     }

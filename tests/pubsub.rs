@@ -30,14 +30,18 @@ fn carry(broker: &mut Broker, server: &mut Server) {
     }
 }
 
-/// A check that lets all but publications under `secret` pass.
+/// A check that lets nothing pass that begins with `secret`.
 fn check(asked: &Asked<'_>) -> Result<(), Failure> {
-    match asked {
-        Asked::Publish(publication) if publication.topic().starts_with("secret") => {
-            Err(Failure::new(Status::PERMISSION_DENIED, "no secrets"))
-        }
-        _ => Ok(()),
+    let name = match asked {
+        Asked::Publish(publication) => publication.topic(),
+        Asked::Request(received) | Asked::Message(received) => received.channel(),
+        Asked::Subscribe { pattern, .. } => pattern,
+        other => panic!("{other:?}"),
+    };
+    if name.starts_with("secret") {
+        return Err(Failure::new(Status::PERMISSION_DENIED, "no secrets"));
     }
+    Ok(())
 }
 
 impl PubSub {
@@ -205,6 +209,21 @@ fn what_the_check_refuses_is_answered_or_dropped_and_reaches_nobody() {
     let told = ["call 1 ended failed PERMISSION_DENIED: no secrets", "call 3 ended well"];
     assert_eq!(all.net.client(clients[0]).happened(), told);
     assert_eq!(all.net.client(clients[1]).happened(), ["delivery 1 open of 1 B"]);
+}
+
+#[test]
+fn the_check_is_asked_of_calls_and_messages_too() {
+    let (mut all, clients) = PubSub::with_clients(1);
+    for channel in ["secret", "open"] {
+        let side = all.net.client(clients[0]);
+        side.send(channel, &Payload::null()).unwrap();
+        side.request(channel).unwrap();
+    }
+    all.net.drive();
+    let told = ["message open of 1 B", "call 3 asks open"];
+    assert_eq!(all.net.server.side(clients[0]).happened(), told);
+    let refused = ["call 1 ended failed PERMISSION_DENIED: no secrets"];
+    assert_eq!(all.net.client(clients[0]).happened(), refused);
 }
 
 #[test]

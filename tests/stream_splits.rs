@@ -66,7 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => back().prop_map(Step::Unsubscribe),
         8 => any::<(bool, u8)>().prop_map(|(answered, size)| Step::Publish { answered, size }),
         6 => back().prop_map(Step::OwnItem),
-        4 => back().prop_map(Step::OwnAnswer),
+        10 => back().prop_map(Step::OwnAnswer),
         6 => back().prop_map(Step::OwnDelivery),
         6 => back().prop_map(Step::OwnLagged),
         20 => (back(), 0u16..5000).prop_map(|(back, size)| Step::Send { back, size }),
@@ -74,7 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (1u8..5).prop_map(Step::Take),
         20 => (back(), 0u16..5000).prop_map(|(back, size)| Step::Deliver { back, size }),
         4 => Just(Step::Call),
-        4 => Just(Step::OwnSubscribe),
+        8 => Just(Step::OwnSubscribe),
         12 => prop_oneof![1u16..200, Just(u16::MAX)].prop_map(Step::Write),
     ]
 }

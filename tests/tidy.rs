@@ -128,7 +128,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("src/hub/", "hub id"),
     (
         "src/broker/",
-        "broker command config event failure hub id options payload publication status wire",
+        "broker command config event failure hub id options payload publication status",
     ),
     ("src/service/", "service counters failure id payload status wire"),
 ];

@@ -32,6 +32,10 @@ fn text(input: &mut impl Read) -> Result<String, Problem> {
     let mut text = String::new();
     match input.take(LONGEST + 1).read_to_string(&mut text) {
         Ok(_) if text.len() as u64 > LONGEST => Err(too_long("what came on stdin")),
+        Ok(_) if text.trim().is_empty() => {
+            let what = "nothing came on stdin";
+            Err(Problem::new(Exit::Usage, what, "write JSON there, such as null"))
+        }
         Ok(_) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             Err(no_text("what came on stdin"))

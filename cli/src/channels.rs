@@ -55,7 +55,8 @@ fn fail(wanted: Fail) -> Result<(), Failure> {
 }
 
 fn whoami(cx: &Context) -> Result<Caller, Failure> {
-    let unknown = || Failure::new(Status::UNAVAILABLE, "the system does not tell who calls");
+    let unknown =
+        || Failure::new(Status::FAILED_PRECONDITION, "nothing tells who calls, as over TCP");
     let caller = cx.peer().credentials().ok_or_else(unknown)?;
     Ok(Caller { uid: caller.uid, gid: caller.gid, pid: caller.pid })
 }

@@ -240,7 +240,7 @@ fn deadline(ada: &Client, told: &Receiver<String>) -> Result<(), Problem> {
 fn call_back(ada: &Client) -> Result<(), Problem> {
     // Ada serves this channel until the guard is dropped.
     let _guard = ada
-        .handle("city", |_: Context, (): ()| Ok::<_, Failure>("London"))
+        .handle("city", |_: Context, (): ()| Ok("London"))
         .map_err(|error| unexpected(&error.to_string()))?;
     let greeting: String = ada.request("greet", &())?;
     step(

@@ -1,6 +1,6 @@
 //! `Door`: whom `serve` lets in, and into which scopes. Knows the token.
 
-use switchboard::{Failure, PeerHello, Status, Welcome};
+use switchboard::{Failure, Payload, PeerHello, Status, Welcome};
 use switchboard_blocking::Credentials;
 
 use crate::token::Token;
@@ -28,7 +28,11 @@ impl Door {
             return Err(Failure::new(Status::PERMISSION_DENIED, text));
         }
         if self.token.as_ref().is_some_and(|token| !token.is(&hello.payload)) {
-            let text = "the server asks for a token, and this is not it";
+            let text = if hello.payload == Payload::null() {
+                "the server asks for a token, and none was shown"
+            } else {
+                "the server asks for a token, and this is not it"
+            };
             return Err(Failure::new(Status::UNAUTHENTICATED, text));
         }
         let scope = &hello.settings.scope;

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use switchboard::Restart;
-use switchboard_blocking::Server;
+use switchboard_blocking::{Address, Server};
 
 use crate::channels;
 use crate::door::Door;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
         let _ = sender.send(());
     })?;
     let door = Door { token: args.token.read()?, scopes: args.scopes.clone() };
-    if door.token.is_none() && is_tcp(&args.address) {
+    if door.token.is_none() && needs_token(&args.address) {
         let what = "over TCP nothing tells who the clients are, so they must show a token";
         return Err(Problem::new(Exit::Usage, what, "give a file with one: --token FILE"));
     }
@@ -72,6 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
     Ok(())
 }
 
-fn is_tcp(address: &str) -> bool {
-    address.starts_with("tcp:") && !address.contains('/')
+/// What is no address is told when it is bound.
+fn needs_token(address: &str) -> bool {
+    address.parse::<Address>().is_ok_and(|address| address.needs_authorize())
 }

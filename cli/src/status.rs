@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use switchboard::service::STATUS;
 use switchboard::{CallError, Payload, PayloadLimits, Status, from_payload};
 
 use crate::output::{Notation, print_line};
 use crate::problem::{Exit, Problem};
 use crate::session::{Session, Target};
 use crate::text::plain;
-
-/// Where a server tells of itself.
-const CHANNEL: &str = "switchboard.status";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -26,7 +24,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Problem> {
     let session = Session::open(&args.target)?;
     let answer: Payload =
-        session.client().request(CHANNEL, &()).map_err(|error| problem(&args.target, error))?;
+        session.client().request(STATUS, &()).map_err(|error| problem(&args.target, error))?;
     match args.output {
         Some(notation) => notation.print(&answer)?,
         None => {

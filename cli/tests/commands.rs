@@ -75,11 +75,16 @@ fn who_shows_the_token_is_let_in() {
             assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{rest:?}");
         }
     }
-    for wrong in [&["--token", &file("wrong", "open sesam")][..], &[]] {
-        let done = serve.call("echo", wrong);
+    let wrong = file("wrong", "open sesam");
+    for (shown, why) in
+        [(&["--token", wrong.as_str()][..], "this is not it"), (&[], "none was shown")]
+    {
+        let done = serve.call("echo", shown);
         assert_eq!((done.code, done.stdout.as_str()), (Some(3), ""));
-        let line = "switchboard: the server refused: UNAUTHENTICATED: the server asks for a token, \
-                    and this is not it: show who you are, as by --token\n";
+        let line = format!(
+            "switchboard: the server refused: UNAUTHENTICATED: the server asks for a token, and {why}: \
+             show who you are, as by --token\n"
+        );
         assert_eq!(done.stderr, line);
     }
 }

@@ -109,7 +109,8 @@ fn code_2_usage() {
 #[test]
 fn code_2_what_comes_on_stdin() {
     let call = |bytes: &[u8]| feed(bytes, &["call", "./x.sock", "echo", "-"]);
-    ends(&call(b""), 2, "is no JSON");
+    ends(&call(b""), 2, "nothing came on stdin");
+    ends(&call(b"\n"), 2, "nothing came on stdin");
     ends(&call(b"1 2"), 2, "is no JSON");
     ends(&call(b"\"\xff\""), 2, "what came on stdin is no UTF-8");
     ends(&feed(b"hello", &["send", "./x.sock", "log", "-"]), 2, "is no JSON");

@@ -119,7 +119,7 @@ fn the_defaults_are_true() {
     assert!(config.keepalive.is_none() && default("keepalive").starts_with("none"));
     assert!(config.interfaces.is_empty() && config.requires.is_empty());
     let bound = config.memory_bound() >> 20;
-    assert!((330..350).contains(&bound), "about 340 MiB: {bound}");
+    assert!((285..300).contains(&bound), "about 290 MiB: {bound}");
 
     let broker = switchboard::BrokerLimits::default();
     let RetainedSize { values, bytes } = broker.owner_retained;

@@ -77,6 +77,12 @@ fn over_tcp_the_token_opens() {
     let done = run(&["call", &address, "echo", "[1]"]);
     assert_eq!((done.code, done.stdout.as_str()), (Some(3), ""));
     assert!(done.stderr.contains("UNAUTHENTICATED"), "{done:?}");
+    let done = run(&["call", &address, "whoami", "--token", token]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    assert!(done.stderr.contains("FAILED_PRECONDITION: nothing tells who calls"), "{done:?}");
+    let done = run(&["status", &address, "--token", token]);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    assert!(done.stderr.contains("nothing tells who asks"), "{done:?}");
     serving.ends_at_a_signal();
 }
 

@@ -9,6 +9,7 @@
 //! | `hub` | operations on a hub, beside a list that does the same slowly |
 //! | `pair_ops` | operations on a client and a server that are joined in memory |
 //! | `payload` | CBOR, or nearly so |
+//! | `streams` | operations on the streams and subscriptions of a client and a server, likewise joined |
 //!
 //! From the root of the repository, with a nightly compiler and `cargo-fuzz`:
 //!
@@ -18,8 +19,8 @@
 //! cargo run -p switchboard-fuzz --bin connection -- FILE    looks at one input, without the fuzzer
 //! ```
 //!
-//! For `pair_ops`, `hub` and `broker` add `-len_control=0 -max_len=600`: lists of some length from the
-//! start. A crash becomes a named test in `tests/`; its input joins the corpus.
+//! For `pair_ops`, `streams`, `hub` and `broker` add `-len_control=0 -max_len=600`: lists of some length
+//! from the start. A crash becomes a named test in `tests/`; its input joins the corpus.
 
 mod broker;
 mod connection;
@@ -29,6 +30,7 @@ mod ledger;
 mod pair_ops;
 mod payload;
 mod script;
+mod streams;
 mod written;
 
 pub use broker::broker;
@@ -37,6 +39,7 @@ pub use frame::frame;
 pub use hub::hub;
 pub use pair_ops::pair_ops;
 pub use payload::payload;
+pub use streams::streams;
 
 /// Runs a target on the files that the command line names: to look at one input.
 ///

@@ -45,3 +45,8 @@ fn pair_ops() {
 fn payload() {
     replay("payload", switchboard_fuzz::payload);
 }
+
+#[test]
+fn streams() {
+    replay("streams", switchboard_fuzz::streams);
+}

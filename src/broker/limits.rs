@@ -68,6 +68,8 @@ impl BrokerLimits {
     #[must_use]
     pub const fn memory_bound(&self, owners: usize) -> usize {
         let subscriptions = self.owner_subscriptions.saturating_mul(SUBSCRIPTION);
-        owners.saturating_mul(subscriptions.saturating_add(self.owner_retained.bytes))
+        // A value that is just too large to be copied keeps a buffer of up to twice its size.
+        let retained = self.owner_retained.bytes.saturating_mul(2);
+        owners.saturating_mul(subscriptions.saturating_add(retained))
     }
 }

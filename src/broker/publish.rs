@@ -9,11 +9,7 @@ use crate::command::Command;
 use crate::hub::RetainedFull;
 use crate::id::{CallId, ConnectionId};
 use crate::publication::Publication;
-use crate::wire;
 
-/// A publication of a peer up to this size is copied before it is queued: what it came in is a piece of a
-/// larger buffer.
-const COPIED: usize = 16 << 10;
 /// What a retained value costs beside its own bytes: its places in the hub, and its topic once more.
 const RETAINED: usize = 384;
 
@@ -49,7 +45,6 @@ impl Broker {
             Some(member) => {
                 let (scope, owner) = (Arc::clone(&member.scope), member.owner);
                 let except = (!publication.echo()).then_some(from);
-                let publication = unpinned(publication);
                 self.keep(&scope, Some(owner), &publication)
                     .map(|()| self.fan_out(&scope, publication, except))
                     .map_err(|RetainedFull| exhausted("too many retained values; forget some"))
@@ -110,16 +105,5 @@ impl Broker {
             self.queue.fan_out(publication, to, self.ended);
         }
         count
-    }
-}
-
-/// What a peer published, so that to queue or to retain it keeps no larger buffer alive. What is small
-/// has memory of its own anyway; of what is large the buffer is a small part, unless it is kept for long.
-fn unpinned(publication: Publication) -> Publication {
-    let most = if publication.retain() == Some(true) { usize::MAX } else { COPIED };
-    if (wire::COPIED..=most).contains(&publication.size()) {
-        publication.detached()
-    } else {
-        publication
     }
 }

@@ -27,6 +27,34 @@ impl Connection {
     /// one stream leave in order, streams take turns. 64 KiB of one stream wait for their turn, of all
     /// together [`Config::max_unsent`](crate::Config::max_unsent), and one item more.
     ///
+    /// ```
+    /// use switchboard::{Config, Event, Options, Payload, to_payload};
+    /// use switchboard_testkit::Pair;
+    ///
+    /// let mut config = Config::default();
+    /// config.takes_items = true;
+    /// let mut pair = Pair::opened(Default::default(), config.into());
+    /// let now = pair.now();
+    ///
+    /// let options = Options::new().send_items();
+    /// let call = pair.client.call("sum", &Payload::null(), &options, 0)?;
+    /// pair.client.connection().item(now, call, &to_payload(&20)?)?;
+    /// pair.client.connection().item(now, call, &to_payload(&22)?)?;
+    /// pair.client.connection().end(now, call)?;
+    /// pair.drive();
+    ///
+    /// for event in std::mem::take(&mut pair.server.events) {
+    ///     if let Event::Item { call, item } = event {
+    ///         // Used: the client may send as much again.
+    ///         pair.server.connection().taken(now, call, &item);
+    ///     }
+    /// }
+    /// pair.server.answer(call, Ok(&to_payload(&42)?))?;
+    /// pair.drive();
+    /// assert_eq!(pair.client.happened(), ["call 1 ended well"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Rejected`], and nothing was queued:

@@ -10,6 +10,9 @@ use crate::event::Event;
 use crate::id::CallId;
 use crate::wire::{Dropped, Frame, delivery_len, item_len, lagged_len};
 
+/// A turn counts as so many bytes at least, so that very many small frames are not moved at once.
+const LEAST_TURN: usize = 64;
+
 impl Connection {
     /// Moves what takes turns to the outbox, as far as it may go there now.
     pub(super) fn refill(&mut self) {
@@ -22,8 +25,9 @@ impl Connection {
             while let Some(length) = self.take_turn(left) {
                 left = left.min(AHEAD).saturating_sub(length);
             }
-        } else if self.turns.owed() > 0 {
-            while let Some(length) = self.take_turn(self.turns.owed()) {
+        } else {
+            while self.turns.owed() > 0 && !self.is_unsent_full() {
+                let Some(length) = self.take_turn(self.turns.owed()) else { break };
                 self.turns.pay(length);
             }
         }
@@ -37,13 +41,13 @@ impl Connection {
             match self.next_len(taker) {
                 // Nothing yet: its request waits to be written, too.
                 None => self.turns.join(taker),
-                Some(length) if length > most => {
+                Some(length) if length.max(LEAST_TURN) > most => {
                     self.turns.put_back(taker);
                     return None;
                 }
                 Some(length) => {
                     self.move_one(taker);
-                    return Some(length);
+                    return Some(length.max(LEAST_TURN));
                 }
             }
         }

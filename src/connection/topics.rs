@@ -31,6 +31,30 @@ impl Connection {
     ///
     /// A subscription whose call was given up is ended by itself.
     ///
+    /// ```
+    /// use switchboard::{Command, Config, Event, Options, Publication, to_payload};
+    /// use switchboard_testkit::Pair;
+    ///
+    /// let mut config = Config::default();
+    /// config.offers_topics = true;
+    /// let mut pair = Pair::opened(Default::default(), config.into());
+    /// let now = pair.now();
+    ///
+    /// pair.client.connection().subscribe(now, "rooms.>", &Options::new(), 0)?;
+    /// pair.drive();
+    /// let Some(Event::Subscribe(wanted)) = pair.server.events.pop() else { panic!() };
+    ///
+    /// // As a rule a broker decides this.
+    /// let subscription = wanted.subscription;
+    /// let accept = Command::Subscribe { subscription, retained: vec![] };
+    /// pair.server.connection().apply(now, accept)?;
+    /// let publication = Publication::new("rooms.7", &to_payload(&21.5)?, &Options::new())?;
+    /// pair.server.connection().apply(now, Command::Deliver { subscription, publication })?;
+    /// pair.drive();
+    /// assert_eq!(pair.client.happened(), ["call 1 ended well", "delivery 1 rooms.7 of 3 B"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// [`Event::Delivery`]: crate::Event::Delivery
     /// [`Event::Lagged`]: crate::Event::Lagged
     ///

@@ -5,7 +5,8 @@
 //!
 //! - when nothing else waits there, up to [`AHEAD`] bytes, or one frame, at a time: whatever is sent next
 //!   waits behind no more than that;
-//! - when other frames keep the outbox full, as many bytes as those have.
+//! - when other frames keep the outbox from running empty, as many bytes as those have, while less than
+//!   `Config::max_unsent` waits there.
 
 use alloc::collections::VecDeque;
 

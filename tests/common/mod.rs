@@ -4,6 +4,8 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 pub(crate) mod stages;
+pub(crate) mod streams;
+pub(crate) mod topics;
 
 use core::time::Duration;
 use std::sync::Arc;

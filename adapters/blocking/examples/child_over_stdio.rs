@@ -14,7 +14,7 @@ use std::error::Error;
 use std::process::Command;
 use std::sync::mpsc;
 
-use switchboard::{Failure, Restart};
+use switchboard::Restart;
 use switchboard_blocking::{Client, Context, Server, Stream};
 
 const TEXT: &str = "So long, and thanks for all the fish, friends";
@@ -46,9 +46,7 @@ fn parent() -> Result<(), Box<dyn Error>> {
 
 fn child() -> Result<(), Box<dyn Error>> {
     let parent = Client::builder()
-        .handle("count", |_: Context, text: String| {
-            Ok::<_, Failure>(text.split_whitespace().count())
-        })
+        .handle("count", |_: Context, text: String| Ok(text.split_whitespace().count()))
         .connect("stdio")?;
     println!("child: this goes to standard error, not between the frames");
     parent.request::<()>("work", &())?;

@@ -7,14 +7,14 @@
 use std::env;
 use std::error::Error;
 
-use switchboard::{Failure, Payload};
+use switchboard::Payload;
 use switchboard_blocking::{Context, Server};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).unwrap_or_else(|| "./echo.sock".into());
     let server = Server::builder()
         // A `Payload` passes as it is, unread. Short handlers may run on the connection's own thread.
-        .handle_inline("echo", |_: Context, payload: Payload| Ok::<_, Failure>(payload))
+        .handle_inline("echo", |_: Context, payload: Payload| Ok(payload))
         .on("log", |cx: Context, line: String| println!("{} says {line:?}", cx.peer().id()))
         .bind(&address)?;
     println!("serving at {address}");

@@ -23,8 +23,9 @@ use crate::subscription::Subscription;
 /// A client: one connection, shared by as many threads as like. A clone is cheap and is the same
 /// connection.
 ///
-/// While a caller waits for its answer it reads for all others, too, and while nobody waits nobody
-/// reads: a server's goodbye is noticed with the next call. Dropping the last clone closes the
+/// While a caller waits for its answer it reads for all others, too, and while nobody waits it
+/// looks only every 4 s what has come, so that a server that sends what nobody asked for does not give it
+/// up: a server's goodbye is noticed then, or with the next call. Dropping the last clone closes the
 /// connection without waiting; what a slow server has not taken by then is written in the background,
 /// as long as the process lives. To know that all has arrived, [`close`](Self::close) it.
 ///
@@ -172,7 +173,8 @@ impl Client {
     }
 
     /// Sends a one-way message. Returns when it is queued; it is written at once if the peer reads, else
-    /// in the background.
+    /// in the background. Messages keep their order among themselves, and have none with calls: a call
+    /// may run before the listeners of an earlier message have.
     ///
     /// # Errors
     ///
@@ -197,7 +199,8 @@ impl Client {
     }
 
     /// Calls that the server makes on `channel` go to this handler, which runs on a thread of the
-    /// client's own, many calls at once, and may call the server in turn.
+    /// client's own, many calls at once, and may call the server in turn. Calls have no order, neither
+    /// among themselves nor with messages.
     ///
     /// From now on the client reads also while no caller waits. To be there for a server that calls at
     /// once, register with [`ClientBuilder::handle`].
@@ -218,7 +221,8 @@ impl Client {
     }
 
     /// Messages that the server sends on `channel` go to this listener, too: one at a time, in the
-    /// order in which they were sent. A message that is no `M` is dropped.
+    /// order in which they were sent. With calls they have no order: one that the server made later may
+    /// run earlier. A message that is no `M` is dropped.
     ///
     /// From now on the client reads also while no caller waits. To miss none that comes at once,
     /// register with [`ClientBuilder::on`].
@@ -251,7 +255,11 @@ impl Client {
 
     /// Closes the connection gracefully: open calls of other threads go on for a while, new ones are
     /// refused. Waits until it has ended, which limits of [`Config`](switchboard::Config) bound, and says
-    /// how. Closing twice does nothing more.
+    /// how. From a handler of its own it would wait for itself, until
+    /// [`Config::drain`](switchboard::Config::drain) (5 s by default) has passed; [`Peer::close`] does not
+    /// wait. Closing twice does nothing more.
+    ///
+    /// [`Peer::close`]: crate::Peer::close
     pub fn close(&self, message: &str) -> CloseReason {
         self.shared.link.close(message, None);
         self.shared.link.drive_to_the_end()
@@ -321,3 +329,6 @@ impl fmt::Debug for Client {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;

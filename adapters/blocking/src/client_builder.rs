@@ -82,10 +82,11 @@ impl ClientBuilder {
     }
 
     /// Decides by what the kernel says of the server whether it is the right one, before anything is sent
-    /// to it; `None` on systems that do not tell.
+    /// to it; `None` where it does not tell, such as over TCP.
     ///
     /// Without it the server must run as the same user or as root, so that a hello with a secret does
-    /// not go to a stranger who was first at the address.
+    /// not go to a stranger who was first at the address. Over TCP nothing tells that: there the hello,
+    /// and a secret in it, goes to whoever holds the port, unless this refuses `None`.
     #[must_use]
     pub fn verify_server(
         mut self,
@@ -156,12 +157,11 @@ impl ClientBuilder {
     /// The same over a stream that is connected already: to a child process, or within this one.
     ///
     /// ```
-    /// use switchboard::Failure;
     /// use switchboard_blocking::{Client, Context, Server, Stream};
     ///
     /// let (one, other) = Stream::pair()?;
     /// let server = Server::builder()
-    ///     .handle("double", |_: Context, n: u32| Ok::<_, Failure>(2 * n))
+    ///     .handle("double", |_: Context, n: u32| Ok(2 * n))
     ///     .start()?;
     /// server.attach(one)?;
     /// let client = Client::builder().attach(other)?;
@@ -180,8 +180,8 @@ impl ClientBuilder {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        // Every handler can take them here.
-        self.config.takes_items = true;
+        // Every handler can take them here, and no client has a broker.
+        (self.config.takes_items, self.config.offers_topics) = (true, false);
         if self.threads == 0 {
             return Err(OpenError::BadConfig("threads must be at least 1".into()));
         }

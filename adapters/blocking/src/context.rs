@@ -46,7 +46,9 @@ impl Context {
         &self.headers
     }
 
-    /// How long the caller still waits; `None` if it waits for ever, and for messages.
+    /// How long the caller still waits, if it does not give up before; whether it has, tells
+    /// [`is_cancelled`](Self::is_cancelled). `None` if it waits for ever, for messages, and when the
+    /// connection is gone.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         let (_, deadline) = self.call?;

@@ -375,3 +375,6 @@ impl State {
 fn next_id() -> Option<ConnectionId> {
     ConnectionId::new(NEXT.fetch_add(1, Ordering::Relaxed))
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,7 +1,8 @@
-//! **switchboard** for plain threads: clients and servers over Unix sockets, without an executor.
+//! **switchboard** for plain threads: clients and servers over Unix sockets, pipes and TCP
+//! on this machine, without an executor.
 //!
 //! ```
-//! use switchboard::{Failure, Restart};
+//! use switchboard::Restart;
 //! use switchboard_blocking::{Client, Context, Server};
 //!
 //! let folder = tempfile::tempdir()?;
@@ -9,7 +10,7 @@
 //! let address = address.to_str().ok_or("the path is no text")?;
 //!
 //! let server = Server::builder()
-//!     .handle("add", |_: Context, (a, b): (u64, u64)| Ok::<_, Failure>(a + b))
+//!     .handle("add", |_: Context, (a, b): (u64, u64)| Ok(a + b))
 //!     .bind(address)?;
 //!
 //! let client = Client::connect(address)?;
@@ -24,11 +25,12 @@
 //! # Who runs what
 //!
 //! - **Client**: whoever waits for an answer reads for all; no thread of its own is in the way of a
-//!   call. With handlers or listeners a thread reads while nobody waits, and steps back when somebody
-//!   does; they run on a few further threads. One thread starts with the first call that has a
-//!   deadline, and sleeps; another one writes what a slow server did not take at once, and ends.
-//! - **Server**: one thread accepts, one a connection reads and runs `handle_inline`; `handle` and
-//!   `on` run on a few shared threads, and connections take turns on them.
+//!   call. While nobody waits it looks every 4 s what has come. With handlers or listeners a thread
+//!   reads while nobody waits, and steps back when somebody does; they run on a few further threads.
+//!   One thread keeps time, and sleeps; another one writes what a slow server did not take at once,
+//!   and ends.
+//! - **Server**: one thread accepts, one keeps time, one a connection reads and runs `handle_inline`;
+//!   `handle` and `on` run on a few shared threads, and connections take turns on them.
 //! - Both call the other: a server through [`Peer`], also from within a handler.
 //! - No code of yours runs under a lock of this crate. A handler that panics costs its own call only
 //!   (with `panic = "abort"` it ends the program, as everywhere).
@@ -78,7 +80,7 @@ pub use scope::Scope;
 pub use server::{Outcomes, Server};
 pub use server_builder::ServerBuilder;
 pub use subscription::Subscription;
-pub use switchboard_endpoint::{AdmissionLimits, Credentials, OpenError, Stream};
+pub use switchboard_endpoint::{Address, AdmissionLimits, Credentials, OpenError, Stream};
 
 /// The README's example must compile and run, and those of the guides.
 #[cfg(doctest)]

@@ -296,8 +296,10 @@ impl Link {
         state.armed = state.armed.filter(|armed| *armed != due);
         match &state.seat {
             // Nobody reads: what came meanwhile counts before the time does.
-            None if !state.pump.is_paused() => {
-                self.read(&mut state);
+            None => {
+                if !state.pump.is_paused() {
+                    self.read(&mut state);
+                }
                 self.look_later(&mut state);
             }
             // The holder is busy: time in which it does not read is not the peer's silence.
@@ -308,6 +310,10 @@ impl Link {
             _ => {}
         }
         self.nudge(&mut state);
+        if state.seat.is_none() && !state.inbox.is_empty() {
+            // Else what nobody takes would soon count as too much, and nothing more would be read.
+            self.drive_in_background(&mut state);
+        }
         state.unpark(|_| true);
         self.wake.wake();
     }

@@ -24,7 +24,6 @@ use crate::link::Link;
 /// everything that is asked of it says so.
 ///
 /// ```
-/// # use switchboard::{Failure, Options};
 /// # use switchboard_blocking::{Client, Context, Server, Stream};
 /// # let server = Server::builder()
 /// // A handler of the server's calls its caller back.
@@ -37,7 +36,7 @@ use crate::link::Link;
 /// # server.attach(one)?;
 /// # let client = Client::builder()
 /// // The client's answer to that:
-///     .handle("name", |_: Context, ()| Ok::<_, Failure>("Ada"))
+///     .handle("name", |_: Context, ()| Ok("Ada"))
 /// #   .attach(other)?;
 /// # assert_eq!(client.request::<String>("greet", &())?, "hello Ada");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

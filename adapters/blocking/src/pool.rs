@@ -158,3 +158,24 @@ impl fmt::Debug for Pool {
         f.debug_struct("Pool").field("most", &self.0.most).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_thread_a_job_waits_and_does_not_run_on_the_thread_that_has_it_run() {
+        // As a pool is to which the system gives no thread.
+        let (pool, (sender, ran)) = (Pool::of_one(0), channel());
+        for n in 0..3 {
+            let sender = sender.clone();
+            pool.run(n, Box::new(move || sender.send(n).unwrap()));
+            assert!(ran.try_recv().is_err(), "job {n} ran, and on this thread");
+        }
+        // The first one there is does all that has waited.
+        pool.start().unwrap();
+        assert_eq!(ran.iter().take(3).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+}

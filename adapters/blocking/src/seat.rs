@@ -3,7 +3,8 @@
 //!
 //! A client's seat is taken by whichever caller waits (the leader); the others park (the followers).
 //! When the leader has its answer, it wakes one of them as heir. So no thread stands between a caller
-//! and its answer. While nobody waits the seat is empty, or the reader's, if the client has handlers:
+//! and its answer. While nobody waits the seat is empty (and the
+//! timer's thread reads every 4 s), or the reader's, if the client has handlers:
 //! a thread that steps back as soon as a caller comes, and comes back when callers have been away for
 //! a moment. A server's seat belongs to the thread of the connection.
 

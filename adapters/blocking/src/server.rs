@@ -22,14 +22,14 @@ use crate::server_builder::ServerBuilder;
 pub type Outcomes<R> = Vec<(Peer, Result<R, CallError>)>;
 
 /// A server. A clone is the same one. Dropping the last clone ends it at once; to let open calls end
-/// and clients know, [`close`](Self::close) it.
+/// and clients know, [`close`](Self::close) it. A handler that keeps a clone of its own server keeps it
+/// alive, until that is closed.
 ///
 /// ```no_run
-/// use switchboard::Failure;
 /// use switchboard_blocking::{Context, Server};
 ///
 /// let server = Server::builder()
-///     .handle("add", |_: Context, (a, b): (u64, u64)| Ok::<_, Failure>(a + b))
+///     .handle("add", |_: Context, (a, b): (u64, u64)| Ok(a + b))
 ///     .on("log", |_: Context, line: String| eprintln!("{line}"))
 ///     .bind("app")?;
 /// server.closed();
@@ -56,10 +56,7 @@ impl Server {
         let host = Arc::new(host);
         let told = Arc::downgrade(&host);
         let _ = host.services.handle(STATUS, true, move |cx: Context, ()| {
-            if !cx.peer().credentials().is_some_and(Credentials::same_user_or_root) {
-                let text = "only the user that runs the server may ask for its status";
-                return Err(Failure::new(Status::PERMISSION_DENIED, text));
-            }
+            may_ask(cx.peer().credentials())?;
             Ok(told.upgrade().map(|host| host.status()))
         });
         let address = listener.as_ref().map(|listener| listener.address().clone());
@@ -207,6 +204,19 @@ impl Server {
     pub fn closed(&self) {
         self.0.host.wait_until_stopped();
     }
+}
+
+/// Whether this client may know the server's status.
+fn may_ask(who: Option<&Credentials>) -> Result<(), Failure> {
+    let text = match who {
+        Some(who) if who.same_user_or_root() => return Ok(()),
+        Some(_) => "only the user that runs the server may ask for its status",
+        None => {
+            "only the user that runs the server may ask for its status, and nothing tells who asks over \
+             this connection, as over TCP"
+        }
+    };
+    Err(Failure::new(Status::PERMISSION_DENIED, text))
 }
 
 impl Drop for Handle {

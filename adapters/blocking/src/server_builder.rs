@@ -50,7 +50,8 @@ impl ServerBuilder {
     }
 
     /// How many connections the server takes, in all and of one user, let in and not yet. Whoever finds
-    /// no room is refused with RESOURCE_EXHAUSTED, and asked to come back in a second.
+    /// no room is refused with RESOURCE_EXHAUSTED, and asked to come back in a second. Each connection
+    /// costs two descriptors and a thread.
     #[must_use]
     pub const fn limits(mut self, limits: AdmissionLimits) -> Self {
         self.limits = limits;
@@ -95,7 +96,10 @@ impl ServerBuilder {
     }
 
     /// Most threads on which handlers run, for all connections together; they start when they are
-    /// needed. One connection gets half of them at most, so that no client keeps all of them busy.
+    /// needed. One connection gets half of them at most, so that no client keeps all of them busy. Calls
+    /// that go back and forth, each from the handler of the one before, need a thread each of that half:
+    /// by default eight, so that a client's call with 15 more inside it passes, and with 16 ends at its
+    /// deadline.
     /// Default 16: handlers may wait for files or other programs without holding each other up, and a
     /// flood of calls does not become a flood of threads.
     #[must_use]
@@ -122,7 +126,7 @@ impl ServerBuilder {
     }
 
     /// Calls on `channel` go to this handler, which runs on one of a few shared threads, many calls
-    /// at once, and may take its time.
+    /// at once, and may take its time. Calls have no order, neither among themselves nor with messages.
     #[must_use]
     pub fn handle<A: FromPayload, R: ToPayload>(
         self,
@@ -134,8 +138,10 @@ impl ServerBuilder {
     }
 
     /// The same for a short handler: it runs on the connection's own thread, which saves a change of
-    /// threads; while it runs, nothing else of that connection does. It may call its own peer back, but
-    /// should wait for nobody else: two that wait for each other's clients wait until a deadline.
+    /// threads; while it runs, nothing else of that connection does, unless it calls its peer back:
+    /// during that the connection's other calls run on the shared threads, also those of inline
+    /// handlers. It may call its own peer back, but should wait for nobody else: two that wait for
+    /// each other's clients wait until a deadline.
     #[must_use]
     pub fn handle_inline<A: FromPayload, R: ToPayload>(
         self,
@@ -148,7 +154,8 @@ impl ServerBuilder {
 
     /// Messages on `channel` go to this listener, too. The messages of a connection are taken one at
     /// a time, in the order in which they were sent; where there are several listeners, in the order
-    /// in which they were registered. A message that is no `M` is dropped.
+    /// in which they were registered. With calls they have no order: a later call may run before an
+    /// earlier message's listeners. A message that is no `M` is dropped.
     ///
     /// While more than [`Config::max_untaken`] bytes of messages wait for their listeners, nothing of that
     /// connection is read: a listener that calls its sender back then waits for an answer that stands

@@ -55,6 +55,8 @@ struct Work {
 
 /// A batch of short handlers is answered with one write; if it takes longer than this, with several.
 const BATCH: Duration = Duration::from_micros(100);
+/// And so many publications with one write a subscriber, which costs about as much as they do.
+const FLUSH: Duration = Duration::from_millis(1);
 
 impl Serving {
     pub(crate) fn new(
@@ -109,7 +111,8 @@ impl Serving {
                 if let Some((call, answer)) = answer {
                     state.respond(call, answer);
                 }
-                if state.now - state.turned < BATCH {
+                let publishes = self.topics.as_ref().is_some_and(|topics| topics.is_pending());
+                if state.now - state.turned < if publishes { FLUSH } else { BATCH } {
                     continue;
                 }
             }

@@ -360,3 +360,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,7 @@ impl Hall {
             let Some(line) = self.lines.get_mut(&id) else { continue };
             let mut state = line.link.enter_at(now);
             state.apply(command);
-            let full = is_full(&mut state);
+            let full = state.pump.connection().is_crowded();
             drop(state);
             if !core::mem::replace(&mut line.given, true) {
                 self.given.push(id);
@@ -135,17 +135,11 @@ impl Hall {
         let Self { broker, lines, full, .. } = self;
         full.retain(|id| {
             let Some(line) = lines.get_mut(id) else { return false };
-            line.full = is_full(&mut line.link.lock());
+            line.full = line.link.lock().pump.connection().is_crowded();
             if !line.full {
                 broker.set_full(*id, false);
             }
             line.full
         });
     }
-}
-
-/// Whether half of what may wait does: then others of its groups go first.
-fn is_full(state: &mut crate::state::State) -> bool {
-    let connection = state.pump.connection();
-    connection.counters().deliveries_waiting > connection.config().max_deliveries / 2
 }

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use common::{GOODBYE, Gate, HELLO, Home, Raw, wait_until};
@@ -50,10 +51,10 @@ fn as_many_connect_as_the_limits_allow_and_the_next_when_one_has_gone() {
 fn clients_that_say_nothing_keep_nobody_out_and_the_oldest_goes_first() {
     let home = Home::of(limited(|limits| limits.unaccepted_per_user = 4));
     let mut silent: Vec<Raw> = (0..10).map(|_| home.raw()).collect();
-    // Six of them have made room by now; those that are told are told why.
+    // Six of them have made room by now; each is told why.
     for raw in &mut silent[..6] {
         let told = raw.rest();
-        assert!(told.is_empty() || told.windows(21).any(|part| part == b"this one, the oldest,"));
+        assert!(told.windows(21).any(|part| part == b"this one, the oldest,"));
     }
     let client = home.client();
     assert_eq!(client.request::<u32>("echo", &5).unwrap(), 5);
@@ -83,6 +84,38 @@ fn who_has_made_room_is_not_let_in_though_authorize_says_yes() {
     assert_eq!(first.hear().unwrap()[1], 2, "a reject");
     assert_eq!(second.hear().unwrap()[1], 1, "a welcome");
     assert_eq!(home.server.peers().len(), 1);
+}
+
+// Threat 31.
+#[test]
+fn authorisations_that_go_on_for_clients_that_made_room_are_bounded_too() {
+    let gate = Arc::new(Gate::default());
+    let asked = Arc::clone(&gate);
+    let limited = limited(|limits| {
+        (limits.connections_per_user, limits.unaccepted_per_user) = (4, 2);
+    });
+    let home = Home::of(limited.authorize(move |_, _| {
+        asked.pass();
+        Ok(Welcome::new())
+    }));
+    let clients: Vec<Raw> = (0..50)
+        .map(|_| {
+            let (mut raw, before) = (home.raw(), gate.count());
+            // It may have been turned away already.
+            let _ = raw.0.write_all(HELLO);
+            raw.0.set_nonblocking(true).unwrap();
+            let blocks = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+            wait_until(|| {
+                let ended = !(&raw.0).read(&mut [0; 1]).as_ref().is_err_and(blocks);
+                ended || gate.count() > before
+            });
+            raw
+        })
+        .collect();
+    assert_eq!(gate.count(), 6, "as many as may be let in, and as many as may wait for it");
+    gate.open();
+    drop(clients);
+    wait_until(|| Client::connect(&home.address).is_ok());
 }
 
 #[test]

@@ -10,7 +10,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use common::{Gate, Home, failure, patient, silent_panic, until_cancelled, within};
+use common::{
+    Gate, Home, Place, Raw, WELCOME, failure, no_hurry, patient, silent_panic, until_cancelled,
+    watchdog, within,
+};
 use switchboard::{CallError, Failure, Fate, Payload, Status, to_payload};
 use switchboard_blocking::{Client, ClientBuilder, Context, Server, ServerBuilder};
 
@@ -185,6 +188,29 @@ fn a_clients_handler_calls_the_server_in_turn() {
         assert_eq!(client.request::<u64>("add", &(n, 3)).unwrap(), n + 3);
     }
     client.close("");
+}
+
+#[test]
+fn large_answers_to_a_server_that_reads_late_all_arrive() {
+    let (_watchdog, place) = (watchdog(), Place::new());
+    let listener = place.listen();
+    let address = place.address();
+    let client = thread::spawn(move || {
+        // No time limit of its own writes what was left lying.
+        let large = |_: Context, ()| Ok(Payload::bytes(&[0; 600_000]));
+        let builder = Client::builder().config(no_hurry()).handle("b", large);
+        builder.connect(&address).unwrap()
+    });
+    let mut raw = Raw::welcomes(&listener, WELCOME);
+    let _client = client.join().unwrap();
+    for round in 0..10 {
+        // [7, id, "b", {}, null]
+        let call = |id: u16| [&[0x85, 7, 0x19][..], &id.to_be_bytes(), b"\x61b\xa0\xf6"].concat();
+        (0..40).for_each(|n| raw.frame(&call(1000 + 2 * (40 * round + n))));
+        for _ in 0..40 {
+            assert_eq!(raw.hear().unwrap()[..2], [0x83, 8]);
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod common;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -279,6 +280,51 @@ fn whoever_is_attached_to_a_server_that_has_closed_is_not_served() {
         common::wait_until(|| server.peers().is_empty());
         server.closed();
     }
+}
+
+#[test]
+fn whoever_waits_for_the_end_of_a_server_without_an_address_waits_for_its_close() {
+    let _watchdog = common::watchdog();
+    let server = Server::builder().start().unwrap();
+    let (waits, closes) = (Gate::default(), AtomicBool::new(false));
+    waits.open();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            waits.pass();
+            server.closed();
+            assert!(closes.load(Ordering::SeqCst), "it ended before it was closed");
+        });
+        waits.wait_for(1);
+        // Time to wait; without it the test says nothing, but does not fail.
+        (0..200).for_each(|_| thread::yield_now());
+        closes.store(true, Ordering::SeqCst);
+        server.close(Restart::never());
+    });
+}
+
+#[test]
+fn calls_of_a_connection_that_has_ended_are_not_run() {
+    let (gate, (tell, gone)) = (Arc::new(Gate::default()), Tell::new());
+    let home = Home::of(
+        Server::builder()
+            .threads(1)
+            .authorize(move |_, _| Ok(Welcome::new().state(Tell(tell.0.clone()))))
+            .handle("slow", gate.handler()),
+    );
+    let mut raw = home.welcomed();
+    // [7, id, "slow", {}, null] a hundred times, and a ping behind them: they have come.
+    for id in 0..100 {
+        raw.frame(&[&[0x85, 7, 0x19, 1, 1 + 2 * id], &b"\x64slow\xa0\xf6"[..]].concat());
+    }
+    raw.frame(b"\x82\x04\x05");
+    assert_eq!(raw.hear().unwrap(), b"\x82\x05\x05");
+    gate.wait_for(1);
+    drop(raw);
+    common::wait_until(|| home.server.peers().is_empty());
+    gate.open();
+    // The last call of it has let go of the connection.
+    gone.recv().unwrap();
+    assert_eq!(gate.count(), 1, "only the one ran that had begun");
 }
 
 #[test]

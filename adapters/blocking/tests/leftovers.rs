@@ -201,3 +201,12 @@ fn a_server_without_an_address_that_is_dropped_leaves_nothing() {
         assert_eq!(descriptors(), before);
     }
 }
+
+#[test]
+fn a_server_has_a_thread_for_its_handlers_before_the_first_call() {
+    let (_alone, _watchdog) = (alone(), watchdog());
+    let server = Server::builder().start().unwrap();
+    wait_until(|| threads("switchboard-handler") == 1);
+    drop(server);
+    wait_until_quiet();
+}

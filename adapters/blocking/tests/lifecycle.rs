@@ -251,6 +251,7 @@ fn what_makes_no_sense_is_told_before_anything_is_opened() {
         (twice, "\"a\""),
         (nameless, "\"\""),
         (Server::builder().config(config.clone()), "turn_frames"),
+        (Server::builder().threads(0), "threads must be at least 1"),
     ] {
         match builder.bind(&place.address()) {
             Err(OpenError::BadConfig(text)) => assert!(text.contains(says), "{text}"),
@@ -265,6 +266,7 @@ fn what_makes_no_sense_is_told_before_anything_is_opened() {
         Client::builder().hello(&common::Unwritable),
         Client::builder().hello(&Payload::bytes(&[0; 20_000])),
         Client::builder().scope(&"x".repeat(256)),
+        Client::builder().threads(0),
     ] {
         let opened = builder.connect(&home.address);
         assert!(matches!(opened, Err(OpenError::BadConfig(_))), "{opened:?}");

@@ -320,6 +320,24 @@ fn what_a_handler_holds_is_dropped_outside_of_locks() {
 }
 
 #[test]
+fn what_a_refused_handler_or_listener_holds_is_dropped_outside_of_locks() {
+    let (_watchdog, server) = (watchdog(), Server::builder().start().unwrap());
+    let _taken = server.handle("taken", |_, ()| Ok(())).unwrap();
+    // Dropping a guard takes a registration back, and so needs the lock.
+    let guard = server.on("n", |_, ()| {}).unwrap();
+    let refused = server.handle("taken", move |_, ()| {
+        let _held = &guard;
+        Ok(())
+    });
+    assert!(matches!(refused, Err(RegisterError::Taken)), "{refused:?}");
+    let guard = server.on("n", |_, ()| {}).unwrap();
+    let refused = server.on("", move |_, ()| {
+        let _held = &guard;
+    });
+    assert!(matches!(refused, Err(RegisterError::BadChannel)), "{refused:?}");
+}
+
+#[test]
 fn a_guard_keeps_neither_its_client_nor_its_server() {
     let _watchdog = watchdog();
     let place = Place::new();

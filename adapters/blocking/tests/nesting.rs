@@ -50,6 +50,8 @@ fn as_many_threads_as_calls_are_deep_are_enough() {
         (3, 2, "down", 3),
         // One that is inline has the connection's own thread.
         (3, 3, "inline", 5),
+        // As both are by default.
+        (16, 16, "down", 15),
     ] {
         let home = Home::of(server(servers));
         let client = home.connect(client(clients));

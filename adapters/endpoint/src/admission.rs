@@ -22,7 +22,8 @@ use crate::error::OpenError;
 #[non_exhaustive]
 pub struct AdmissionLimits {
     /// Connections in all, accepted or not. Default 1,024: a busy desktop has some hundreds, and each
-    /// costs a descriptor, of which a process has 1,024 where nobody raised that.
+    /// costs two descriptors. A process has 1,024 of those where nobody raised that (`ulimit -n`): enough
+    /// for 500 connections; those behind them wait in the queue until others go.
     pub connections: usize,
     /// Of these, connections of one user. Default 256: a quarter, so that three users who take all
     /// they can leave room for others.

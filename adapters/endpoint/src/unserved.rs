@@ -1,5 +1,6 @@
 //! `Stream` and `Listener` of a system on which no address is served yet: neither can be made, so
-//! that adapters compile and every attempt says why. Same names and errors as on Unix.
+//! that adapters compile and every attempt says why. Same names and errors as on Unix,
+//! but for what takes or gives descriptors of that system (`Stream::from_pipes`, `Stream::write_fd`).
 
 use std::convert::Infallible;
 use std::io::{self, IoSlice};

@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
-use switchboard::{Config, Failure, Payload};
+use switchboard::{Config, Payload};
 use switchboard_blocking::{Context, Server, ServerBuilder};
 
 /// A small struct, of about 64 bytes as a payload.
@@ -26,9 +26,9 @@ impl Small {
 /// A server of ours that sends back what it gets.
 pub(crate) fn ours() -> ServerBuilder {
     Server::builder()
-        .handle_inline("raw", |_: Context, raw: Payload| Ok::<_, Failure>(raw))
-        .handle_inline("typed", |_: Context, small: Small| Ok::<_, Failure>(small))
-        .handle("pool", |_: Context, raw: Payload| Ok::<_, Failure>(raw))
+        .handle_inline("raw", |_: Context, raw: Payload| Ok(raw))
+        .handle_inline("typed", |_: Context, small: Small| Ok(small))
+        .handle("pool", |_: Context, raw: Payload| Ok(raw))
 }
 
 /// Serves until it is killed; says so with one byte once it does.
