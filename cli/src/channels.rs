@@ -1,4 +1,5 @@
-//! What `switchboard serve --demo` offers: something to try each way a call can go.
+//! What `switchboard serve --demo` offers: something to try each way a call can go. Its streams are in
+//! `streams`.
 
 use std::io::{self, Write as _};
 use std::thread;
@@ -9,6 +10,8 @@ use switchboard::{Failure, Payload, Status};
 use switchboard_blocking::{Context, ServerBuilder};
 
 use crate::problem::shown;
+
+mod streams;
 
 /// Between two looks at whether anybody still waits for a `sleep`: too short to be felt when a
 /// server stops, too long to cost anything.
@@ -36,11 +39,11 @@ struct Caller {
 
 /// Adds the channels to a server.
 pub(crate) fn add(server: ServerBuilder) -> ServerBuilder {
-    server
+    streams::add(server)
         .handle_inline("echo", |_: Context, payload: Payload| Ok(payload))
         .handle_inline("fail", |_: Context, wanted: Fail| fail(wanted))
         .handle_inline("whoami", |cx: Context, (): ()| whoami(&cx))
-        .handle("sleep", |cx: Context, wanted: Sleep| sleep(&cx, &wanted))
+        .handle("sleep", |cx: Context, wanted: Sleep| sleep(&cx, wanted.ms))
         .handle("panic", |_: Context, _: Payload| panic())
         .on("log", |_: Context, message: Payload| log(&message))
 }
@@ -58,10 +61,10 @@ fn whoami(cx: &Context) -> Result<Caller, Failure> {
     Ok(Caller { uid: caller.uid, gid: caller.gid, pid: caller.pid })
 }
 
-/// Sleeps while somebody waits for it. A thread of the pool is all that it holds meanwhile.
-fn sleep(cx: &Context, wanted: &Sleep) -> Result<(), Failure> {
+/// Sleeps while somebody waits for the call. A thread of the pool is all that it holds meanwhile.
+fn sleep(cx: &Context, ms: u64) -> Result<(), Failure> {
     let start = Instant::now();
-    let whole = Duration::from_millis(wanted.ms);
+    let whole = Duration::from_millis(ms);
     loop {
         let left = whole.saturating_sub(start.elapsed());
         if left.is_zero() {

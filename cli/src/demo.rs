@@ -14,12 +14,13 @@ use switchboard::{
     CallError, Failure, Fate, Options, PayloadLimits, PeerHello, Restart, Status, Welcome,
     from_payload,
 };
-use switchboard_blocking::{Client, Context, Credentials, OpenError, Server};
+use switchboard_blocking::{Client, ClientBuilder, Context, Credentials, OpenError, Server};
 
 use crate::output::print_line;
 use crate::problem::{Exit, Problem};
 
 mod stuck;
+mod topics;
 
 /// What the server wants to hear before it lets anybody in.
 const TOKEN: &str = "open sesame";
@@ -71,6 +72,14 @@ fn serve(address: &str, tell: Sender<String>) -> Result<Server, OpenError> {
             let city: String = cx.peer().request("city", &())?;
             Ok(format!("hello {} in {city}", name(&cx)))
         })
+        .handle("tally", |cx: Context, (): ()| {
+            let (mut total, totals) = (0, cx.sender()?);
+            for number in cx.items::<i64>() {
+                total += number?;
+                totals.send(&total)?;
+            }
+            Ok(total)
+        })
         .bind(address)
 }
 
@@ -100,8 +109,12 @@ fn let_in(hello: &PeerHello, _: Option<&Credentials>) -> Result<Welcome, Failure
 }
 
 /// A client that says who it is.
+fn visitor(name: &str, token: &str) -> ClientBuilder {
+    Client::builder().hello(&Visitor { name: name.into(), token: token.into() })
+}
+
 fn connect(address: &str, name: &str, token: &str) -> Result<Client, OpenError> {
-    Client::builder().hello(&Visitor { name: name.into(), token: token.into() }).connect(address)
+    visitor(name, token).connect(address)
 }
 
 fn show(path: &Path) -> Result<(), Problem> {
@@ -129,19 +142,21 @@ fn show(path: &Path) -> Result<(), Problem> {
     cancelled_call(&ada, &told)?;
     deadline(&ada, &told)?;
     call_back(&ada)?;
+    stream(&ada)?;
+    topics::show(address, &ada)?;
     stuck::show(&server, &ada, connect(address, "Bob", TOKEN)?)?;
     refused_client(address)?;
 
     let end = ada.close("that was all");
     step(
-        "11. Graceful close",
+        "15. Graceful close",
         &format!("Ada leaves: {end}"),
         &[("Ada", "goodbye: that was all"), ("server", "goodbye")],
     )?;
 
     server.close(Restart::never());
     let file = if path.exists() { "still there" } else { "gone" };
-    step("12. End", &format!("the server has closed; its socket file is {file}"), &[])
+    step("16. End", &format!("the server has closed; its socket file is {file}"), &[])
 }
 
 fn message(ada: &Client, told: &Receiver<String>) -> Result<(), Problem> {
@@ -240,6 +255,31 @@ fn call_back(ada: &Client) -> Result<(), Problem> {
     )
 }
 
+fn stream(ada: &Client) -> Result<(), Problem> {
+    let mut tally = ada.open("tally", &())?;
+    let mut totals = Vec::new();
+    for number in [3, 4] {
+        tally.send(&number)?;
+        let total = tally.next::<i64>().ok_or_else(|| unexpected("a total is missing"))?;
+        totals.push(total?);
+    }
+    tally.finish()?;
+    let total: i64 = tally.answer()?;
+    step(
+        "9. Stream",
+        &format!("Ada sends 3, then 4; each time she hears the sum so far, {totals:?}"),
+        &[
+            ("Ada", "request 11 to tally, with items both ways: null"),
+            ("Ada", "item of 11: 3"),
+            ("server", &format!("item of 11: {}", totals[0])),
+            ("Ada", "item of 11: 4"),
+            ("server", &format!("item of 11: {}", totals[1])),
+            ("Ada", "end of 11: that was all"),
+            ("server", &format!("response 11: {total}")),
+        ],
+    )
+}
+
 fn refused_client(address: &str) -> Result<(), Problem> {
     let failure = match connect(address, "Mallory", "let me in") {
         Err(OpenError::Refused { failure, .. }) => failure,
@@ -247,7 +287,7 @@ fn refused_client(address: &str) -> Result<(), Problem> {
         Ok(_) => return Err(unexpected("a client with a wrong token was let in")),
     };
     step(
-        "10. Refused client",
+        "14. Refused client",
         "Mallory has no token that opens anything; Ada notices nothing of it",
         &[
             ("Mallory", "hello: I speak version 1, my name is ..., my token is ..."),

@@ -33,10 +33,15 @@ impl Notation {
     }
 
     pub(crate) fn print_item(self, item: &Item) -> Result<(), Problem> {
-        print_line(&match self {
-            Self::Json => json::print(item)?,
-            Self::Diag => diag::print(item),
-        })
+        print_line(&self.line(item)?)
+    }
+
+    /// A value, as it is printed.
+    pub(crate) fn line(self, item: &Item) -> Result<String, json::Unwritable> {
+        match self {
+            Self::Json => json::print(item),
+            Self::Diag => Ok(diag::print(item)),
+        }
     }
 }
 

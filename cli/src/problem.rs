@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use switchboard::{CallError, CloseReason, Failure, Payload, Rejected, Status, Timer};
+use switchboard::{
+    CallError, CloseReason, DeliveryError, Failure, Payload, Rejected, Status, Timer,
+};
 use switchboard_blocking::OpenError;
 
 use crate::text::plain;
@@ -70,6 +72,12 @@ impl Problem {
         }
         let what = format!("cannot write to stdout: {error}");
         Self::new(Exit::Lost, what, "check where the output goes")
+    }
+
+    /// `name` is no JSON.
+    pub(crate) fn json(name: &str, error: json::Unreadable) -> Self {
+        let json::Unreadable { what, todo } = error;
+        Self::new(Exit::Usage, format!("{name} is no JSON that can be sent: {what}"), todo)
     }
 
     /// `address` could not be opened. A file of that name lies near the mistake.
@@ -146,7 +154,7 @@ fn remedy(status: Status) -> &'static str {
         Status::UNAUTHENTICATED => "show who you are, as by --token",
         Status::RESOURCE_EXHAUSTED => "ask for less, or try again later",
         Status::FAILED_PRECONDITION => "bring the server into the state that this needs first",
-        Status::UNIMPLEMENTED => "check the name of the channel",
+        Status::UNIMPLEMENTED => "check the name, and whether the server offers it",
         Status::UNAVAILABLE => "try again later",
         Status::INTERNAL | Status::UNKNOWN | Status::DATA_LOSS => "look at the server's own log",
         _ => "look up what the server means by this status",
@@ -217,9 +225,12 @@ impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Failed(failure) => Self::failure(Exit::Answered, "", &failure),
-            CallError::Rejected(rejected @ (Rejected::TooLarge | Rejected::BadChannel)) => {
-                Self::new(Exit::Usage, rejected, "correct the command")
-            }
+            CallError::Rejected(
+                rejected @ (Rejected::TooLarge
+                | Rejected::BadChannel
+                | Rejected::BadTopic
+                | Rejected::BadHeaders),
+            ) => Self::new(Exit::Usage, rejected, "correct the command"),
             CallError::Rejected(rejected) => Self::new(Exit::Lost, rejected, "try again later"),
             CallError::Deadline(fate) => Self::new(
                 Exit::Deadline,
@@ -241,10 +252,21 @@ impl From<CallError> for Problem {
     }
 }
 
+impl From<DeliveryError> for Problem {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Ended(failure) => {
+                Self::failure(Exit::Answered, "the subscription was ended: ", &failure)
+            }
+            DeliveryError::Disconnected(reason) => reason.into(),
+            other => Self::new(Exit::Lost, other, "take values faster, or subscribe to less"),
+        }
+    }
+}
+
 impl From<json::Unreadable> for Problem {
     fn from(error: json::Unreadable) -> Self {
-        let json::Unreadable { what, todo } = error;
-        Self::new(Exit::Usage, format!("the argument is no JSON that can be sent: {what}"), todo)
+        Self::json("the argument", error)
     }
 }
 

@@ -1,15 +1,16 @@
 //! `switchboard serve`: a server until a signal comes.
 
 use std::io::{self, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc;
 use std::thread;
 
 use switchboard::Restart;
 use switchboard_blocking::{Address, Server};
 
 use crate::channels;
+use crate::door::Door;
 use crate::problem::{Exit, Problem, tell};
+use crate::signals;
 use crate::text::plain;
 use crate::token::TokenFile;
 
@@ -22,29 +23,32 @@ outlive its terminal, start it with setsid or as a service. A second signal ends
 pub(crate) struct Args {
     /// Where to serve
     address: String,
-    /// Offer the channels echo, sleep, fail, whoami and panic, and take messages on log
+    /// Offer the channels echo, sleep, fail, whoami and panic, and with streams count, sum and upper;
+    /// take messages on log
     #[arg(long)]
     demo: bool,
+    /// A scope that clients may live in, apart from the others; may be given several times
+    #[arg(long = "scope", value_name = "NAME")]
+    scopes: Vec<String>,
     #[command(flatten)]
     token: TokenFile,
 }
 
-/// What a shell reports for a program that SIGINT has ended.
-const ENDED_AT_ONCE: i32 = 130;
-
 pub(crate) fn run(args: &Args) -> Result<(), Problem> {
     // Before anybody is told that the server listens, so that a signal always finds its handler.
-    let signal = signals()?;
+    let (sender, signal) = mpsc::channel();
+    signals::first(move || {
+        // Nobody listens when the server has ended already.
+        let _ = sender.send(());
+    })?;
+    let door = Door { token: args.token.read()?, scopes: args.scopes.clone() };
+    if door.token.is_none() && needs_token(&args.address) {
+        let what = "over TCP nothing tells who the clients are, so they must show a token";
+        return Err(Problem::new(Exit::Usage, what, "give a file with one: --token FILE"));
+    }
     let mut builder = Server::builder();
-    match args.token.read()? {
-        Some(token) => {
-            builder = builder.authorize(move |hello, who| token.authorize(hello, who));
-        }
-        None if needs_token(&args.address) => {
-            let what = "over TCP nothing tells who the clients are, so they must show a token";
-            return Err(Problem::new(Exit::Usage, what, "give a file with one: --token FILE"));
-        }
-        None => {}
+    if door.token.is_some() || !door.scopes.is_empty() {
+        builder = builder.authorize(move |hello, who| door.authorize(hello, who));
     }
     if args.demo {
         builder = channels::add(builder);
@@ -71,22 +75,4 @@ pub(crate) fn run(args: &Args) -> Result<(), Problem> {
 /// What is no address is told when it is bound.
 fn needs_token(address: &str) -> bool {
     address.parse::<Address>().is_ok_and(|address| address.needs_authorize())
-}
-
-/// Tells the first SIGINT, SIGTERM or SIGHUP; the second one ends the program. A signal that was
-/// ignored is not any more: ctrlc catches all three or none.
-fn signals() -> Result<Receiver<()>, Problem> {
-    let (sender, receiver) = mpsc::channel();
-    let told = AtomicBool::new(false);
-    let handler = move || {
-        if told.swap(true, Ordering::Relaxed) {
-            std::process::exit(ENDED_AT_ONCE);
-        }
-        // Nobody listens when the server has ended already.
-        let _ = sender.send(());
-    };
-    ctrlc::set_handler(handler).map_err(|error| {
-        Problem::new(Exit::Lost, format!("cannot wait for signals: {error}"), "try again")
-    })?;
-    Ok(receiver)
 }

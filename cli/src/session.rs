@@ -23,6 +23,9 @@ pub(crate) struct Target {
     patience: Patience,
     #[command(flatten)]
     token: TokenFile,
+    /// The scope to live in; topics of others do not exist there
+    #[arg(long, value_name = "NAME")]
+    scope: Option<String>,
 }
 
 /// A client, and when its command must be done.
@@ -46,6 +49,9 @@ impl Session {
         if let Some(token) = token {
             builder = builder.hello(token.text());
         }
+        if let Some(scope) = &target.scope {
+            builder = builder.scope(scope);
+        }
         let address = &target.address;
         let client = builder.connect(address).map_err(|error| Problem::opening(address, error))?;
         let farewell = timeout.map_or(FAREWELL, |timeout| timeout.min(FAREWELL));
@@ -54,13 +60,20 @@ impl Session {
 
     /// The client, for a call that may take as long as is left.
     pub(crate) fn client(&self) -> Client {
-        match self.until {
-            Some(until) => {
-                let left = until.saturating_duration_since(Instant::now());
-                self.client.with(Options::new().deadline(left))
-            }
-            None => self.client.clone(),
-        }
+        self.client_with(Options::new())
+    }
+
+    /// The same with further options; their deadline counts without a time-out only.
+    pub(crate) fn client_with(&self, options: Options) -> Client {
+        self.client.with(match self.left() {
+            Some(left) => options.deadline(left),
+            None => options,
+        })
+    }
+
+    /// How much of the time-out is left, if there is one.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        Some(self.until?.saturating_duration_since(Instant::now()))
     }
 
     /// Says goodbye, and waits a little for the server's. The connection's own `drain` would not do

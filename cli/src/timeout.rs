@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The option of commands that wait for a server.
 #[derive(clap::Args)]
 pub(crate) struct Patience {
-    /// Time for connecting and the call: 500ms, 2s, 1m, or seconds (1.5)
+    /// Time for connecting and all that follows: 500ms, 2s, 1m, or seconds (1.5)
     #[arg(long, value_name = "TIME", value_parser = parse)]
     pub(crate) timeout: Option<Duration>,
 }

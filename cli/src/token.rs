@@ -7,8 +7,7 @@ use std::hint::black_box;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use switchboard::{Failure, Payload, PayloadLimits, PeerHello, Status, Welcome, from_payload};
-use switchboard_blocking::Credentials;
+use switchboard::{Payload, PayloadLimits, from_payload};
 
 use crate::problem::{Exit, Problem};
 
@@ -57,35 +56,8 @@ impl Token {
         &self.0
     }
 
-    /// Decides about a client of a server that asks for the token: one of the same user or root, where
-    /// the system tells who it is, that knows the token.
-    pub(crate) fn authorize(
-        &self,
-        hello: &PeerHello,
-        who: Option<&Credentials>,
-    ) -> Result<Welcome, Failure> {
-        if !who.is_none_or(Credentials::same_user_or_root) {
-            let text = "only the user that runs the server may connect";
-            return Err(Failure::new(Status::PERMISSION_DENIED, text));
-        }
-        if !self.is(&hello.payload) {
-            let shown = hello.payload != Payload::null();
-            let text = if shown {
-                "the server asks for a token, and this is not it"
-            } else {
-                "the server asks for a token, and none was shown"
-            };
-            return Err(Failure::new(Status::UNAUTHENTICATED, text));
-        }
-        let scope = &hello.settings.scope;
-        if !scope.is_empty() {
-            let text = format!("scope {scope:?} does not exist here");
-            return Err(Failure::new(Status::NOT_FOUND, text));
-        }
-        Ok(Welcome::new())
-    }
-
-    fn is(&self, said: &Payload) -> bool {
+    /// Whether this is what a client said in its hello.
+    pub(crate) fn is(&self, said: &Payload) -> bool {
         let said: Result<String, _> = from_payload(said, &PayloadLimits::default());
         said.is_ok_and(|said| same(self.0.as_bytes(), said.as_bytes()))
     }

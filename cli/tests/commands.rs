@@ -90,6 +90,35 @@ fn who_shows_the_token_is_let_in() {
 }
 
 #[test]
+fn who_names_a_scope_that_exists_is_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let token = path.to_str().unwrap();
+    std::fs::write(&path, "open sesame").unwrap();
+    for more in [&[][..], &["--token", token]] {
+        let serve =
+            Serve::start(&[&["--demo", "--scope", "red", "--scope", "blue"], more].concat());
+        let address = serve.address();
+        for scope in [&["--scope", "red"][..], &["--scope", "blue"], &["--scope", ""], &[]] {
+            for command in ["ping", "status"] {
+                let done = run(&[&[command, &address], scope, more].concat());
+                assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{scope:?}");
+            }
+            assert_eq!(prints(&serve, "echo", &[&["1"], scope, more].concat()), "1");
+            let done = run(&[&["send", &address, "log"], scope, more].concat());
+            assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{scope:?}");
+        }
+        let done = run(&[&["ping", &address, "--scope", "green"], more].concat());
+        assert_eq!((done.code, done.stdout.as_str()), (Some(3), ""));
+        let line = "switchboard: the server refused: NOT_FOUND: scope \"green\" does not exist \
+                    here: check the name of what was asked for\n";
+        assert_eq!(done.stderr, line);
+    }
+    let done = Serve::demo().call("echo", &["--scope", "red"]);
+    assert_eq!(done.code, Some(3), "{done:?}");
+}
+
+#[test]
 fn diagnostic_notation_says_more() {
     let serve = Serve::demo();
     let json = r#"{"a":{"$bytes":"wP/u"},"b":[1,21.0]}"#;

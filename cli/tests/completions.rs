@@ -14,7 +14,8 @@ fn each_shell_gets_a_script_of_its_own_that_names_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let done = run(&["completions", shell]);
         assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{shell}");
-        for word in ["status", "completions", "inspect", "--token", "--timeout"] {
+        for word in ["status", "publish", "subscribe", "inspect", "--token", "--scope", "--retain"]
+        {
             let word = if shell == "fish" { word.trim_start_matches('-') } else { word };
             assert!(done.stdout.contains(word), "{shell}: {word}");
         }
@@ -41,7 +42,18 @@ fn bash_completes_with_it() {
     let Ok(output) = complete("switchboard") else { return };
     assert!(output.stderr.is_empty(), "{output:?}");
     let words = String::from_utf8(output.stdout).unwrap();
-    for command in ["demo", "serve", "call", "send", "ping", "status", "inspect", "completions"] {
+    for command in [
+        "demo",
+        "serve",
+        "call",
+        "send",
+        "publish",
+        "subscribe",
+        "ping",
+        "status",
+        "inspect",
+        "completions",
+    ] {
         assert!(words.split_whitespace().any(|word| word == command), "{command}: {words}");
     }
     let output = complete("switchboard completions").unwrap();

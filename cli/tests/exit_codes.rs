@@ -203,7 +203,7 @@ fn code_3_not_running() {
     let folder = tempfile::tempdir().unwrap();
     let address = folder.path().join("s.sock");
     let address = address.to_str().unwrap();
-    for command in ["call", "send", "ping", "status"] {
+    for command in ["call", "send", "publish", "subscribe", "ping", "status"] {
         let rest = if ["ping", "status"].contains(&command) { &[][..] } else { &["x"] };
         let done = run(&[&[command, address], rest].concat());
         ends(&done, 3, &format!("nobody serves {address}: start the server"));

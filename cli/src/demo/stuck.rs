@@ -45,7 +45,7 @@ pub(super) fn show(server: &Server, ada: &Client, bob: Client) -> Result<(), Pro
     (0..page).try_for_each(|page| reads(&bob_reads, page))?;
     bob.close("enough news");
     step(
-        "9. Stuck peer",
+        "13. Stuck peer",
         "Bob stops reading while the server sends pages to all; nobody waits for him",
         &[
             ("for Ada", "Ok, and she reads each page at once"),
