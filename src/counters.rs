@@ -13,9 +13,9 @@ pub struct Counters {
     /// Bytes that were handed to the transport.
     pub bytes_out: u64,
     /// Calls of this side that are open: unanswered by the peer.
-    pub calls_made: usize,
+    pub open_made: usize,
     /// Calls of the peer that are open: unanswered, or the answer not yet written.
-    pub calls_served: usize,
+    pub open_served: usize,
     /// Subscriptions of the peer that are live.
     pub subscriptions: usize,
     /// Deliveries to them that wait for their turn.

@@ -101,7 +101,7 @@ fn everything_that_passes_is_counted() {
     side.feed(&framed("84 06 60 a0 f6"));
     side.feed(&framed("85 10 f6 6174 a0 f6"));
     let counters = side.connection().counters();
-    assert_eq!((counters.calls_made, counters.calls_served), (1, 1));
+    assert_eq!((counters.open_made, counters.open_served), (1, 1));
     assert_eq!((counters.frames_in, counters.bytes_in - before.bytes_in), (4, 11 + 9 + 11));
     assert_eq!((counters.dropped, counters.strikes), (2, 1), "a name of 0 bytes, and a topic");
     let unsent = counters.unsent;
@@ -110,9 +110,9 @@ fn everything_that_passes_is_counted() {
     let counters = side.connection().counters();
     assert_eq!((counters.frames_out, counters.bytes_out - before.bytes_out), (2, written));
     side.respond(2).unwrap();
-    assert_eq!(side.connection().counters().calls_served, 1, "until the answer is written");
+    assert_eq!(side.connection().counters().open_served, 1, "until the answer is written");
     side.written();
-    assert_eq!(side.connection().counters().calls_served, 0);
+    assert_eq!(side.connection().counters().open_served, 0);
 }
 
 #[test]

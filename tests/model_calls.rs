@@ -127,7 +127,7 @@ impl Play {
         self.model.is_delivered()?;
         for who in [Who::Client, Who::Server] {
             let open = self.model.open_calls(who);
-            let made = self.side(who).connection().counters().calls_made;
+            let made = self.side(who).connection().counters().open_made;
             if made != open {
                 return Err(format!("{who:?} has {open} calls open, and counts {made}"));
             }

@@ -149,7 +149,7 @@ fn a_servers_status_has_the_keys_of_the_protocol() {
         "connections" => [{
             "id" => 7, "uid" => 1000, "pid" => null,
             "frames-in" => 0, "frames-out" => 0, "bytes-in" => 0, "bytes-out" => 0,
-            "calls-made" => 0, "calls-served" => 0, "unsent" => 0, "dropped" => 0, "strikes" => 0
+            "open-made" => 0, "open-served" => 0, "unsent" => 0, "dropped" => 0, "strikes" => 0
         }],
         "handlers" => ["open"], "listeners" => []
     });

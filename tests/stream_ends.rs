@@ -91,7 +91,7 @@ fn an_answer_waits_for_the_items_before_it_and_a_failure_does_not() {
             (5, "call 1 ended well")
         };
         assert_eq!((items, told.last().map(String::as_str)), (expected, Some(last)));
-        assert_eq!(pair.server.connection().counters().calls_served, 0);
+        assert_eq!(pair.server.connection().counters().open_served, 0);
     }
 }
 
@@ -141,7 +141,7 @@ fn a_cancel_drops_what_waits_in_both_directions() {
     pair.server.respond(1).unwrap();
     pair.drive();
     assert_eq!(pair.client.happened(), ["call 1 ended cancelled MayHaveRun"]);
-    assert_eq!(pair.client.connection().counters().calls_made, 0);
+    assert_eq!(pair.client.connection().counters().open_made, 0);
 }
 
 #[test]
@@ -188,8 +188,8 @@ fn a_deadline_ends_a_stream_in_each_of_its_phases() {
         }
         pair.set_link_to_client(Link::new());
         pair.drive();
-        assert_eq!(pair.client.connection().counters().calls_made, 0, "{phase}");
-        assert_eq!(pair.server.connection().counters().calls_served, 0, "{phase}");
+        assert_eq!(pair.client.connection().counters().open_made, 0, "{phase}");
+        assert_eq!(pair.server.connection().counters().open_served, 0, "{phase}");
         assert_eq!(pair.client.done, None, "{phase}");
     }
 }

@@ -31,8 +31,8 @@ fn items_go_both_ways_in_order_and_end_with_their_ends() {
     let client =
         ["call 1 item of 21 B", "call 1 item of 22 B", "call 1 item of 23 B", "call 1 ended well"];
     assert_eq!(pair.client.happened(), client);
-    assert_eq!(pair.client.connection().counters().calls_made, 0);
-    assert_eq!(pair.server.connection().counters().calls_served, 0);
+    assert_eq!(pair.client.connection().counters().open_made, 0);
+    assert_eq!(pair.server.connection().counters().open_served, 0);
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn a_subscription_whose_call_was_given_up_is_ended_by_itself() {
     let told = ["subscription 1 to t.>", "subscription 1 is not wanted"];
     assert_eq!(pair.server.happened(), told);
     assert_eq!(pair.client.done.clone().or_else(|| pair.server.done.clone()), None);
-    assert_eq!(pair.client.connection().counters().calls_made, 0);
+    assert_eq!(pair.client.connection().counters().open_made, 0);
     // The cancel comes first.
     subscribe(&mut pair.client, &options()).unwrap();
     pair.drive();

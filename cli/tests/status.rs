@@ -31,13 +31,13 @@ fn editor() -> Value {
             {
                 "id" => 7, "uid" => 1000, "pid" => 99_999,
                 "frames-in" => 12, "frames-out" => 3, "bytes-in" => 1_234_567, "bytes-out" => 80,
-                "calls-made" => 0, "calls-served" => 1,
+                "open-made" => 0, "open-served" => 1,
                 "unsent" => 0, "dropped" => 2, "strikes" => 3
             },
             {
                 "id" => 12, "uid" => null, "pid" => null,
                 "frames-in" => 1, "frames-out" => 1, "bytes-in" => 20, "bytes-out" => 19,
-                "calls-made" => 0, "calls-served" => 0,
+                "open-made" => 0, "open-served" => 0,
                 "unsent" => 65_536, "dropped" => 0, "strikes" => 0
             },
         ],
@@ -59,9 +59,9 @@ up           1 h 2 min
 handlers     open, save
 listeners    none
 connections  2
-id   uid    pid  frames-in  frames-out  bytes-in  bytes-out  calls-made  calls-served  unsent  dropped  strikes
- 7  1000  99999         12           3   1234567         80           0             1       0        2        3
-12     -      -          1           1        20         19           0             0   65536        0        0
+id   uid    pid  frames-in  frames-out  bytes-in  bytes-out  open-made  open-served  unsent  dropped  strikes
+ 7  1000  99999         12           3   1234567         80          0            1       0        2        3
+12     -      -          1           1        20         19          0            0   65536        0        0
 ";
     assert_eq!(done.stdout, table, "{}", done.stdout);
 }
@@ -111,7 +111,7 @@ fn a_server_of_ours_tells_of_itself() {
     assert_eq!(names("connections").len(), 1);
     let connection = &told["connections"][0];
     assert_eq!(connection["uid"], rustix::process::geteuid().as_raw());
-    assert_eq!(connection["calls-served"], 1);
+    assert_eq!(connection["open-served"], 1);
     assert!(connection["bytes-in"].as_u64().unwrap() > 0);
 
     let table = run(&["status", &serve.address()]).stdout;

@@ -200,7 +200,7 @@ impl Play {
         assert!(due.is_none_or(|due| due <= most), "due at {due:?}");
         let counters = self.side.connection().counters();
         let config = self.side.connection().config();
-        let calls = u64::from(config.max_calls) + counters.calls_made as u64 + MOST_STRIKES;
+        let calls = u64::from(config.max_calls) + counters.open_made as u64 + MOST_STRIKES;
         let bound = config.max_unsent as u64 + LARGEST + calls * SMALL;
         assert!(counters.unsent <= bound, "{} B wait, at most {bound} may", counters.unsent);
         assert!(counters.bytes_out >= self.bytes.len() as u64);

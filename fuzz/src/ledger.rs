@@ -64,7 +64,7 @@ impl Ledger {
         }
         let open = self.made.len() - self.ended.len();
         assert!(!self.closed || open == 0, "closed with {open} open calls");
-        assert!(self.closed || open <= side.connection().counters().calls_made);
+        assert!(self.closed || open <= side.connection().counters().open_made);
     }
 
     fn take(&mut self, event: Event) {

@@ -299,7 +299,7 @@ impl Play {
         assert_eq!((ours.unsent, theirs.unsent), (0, 0));
         assert_eq!((ours.frames_out, ours.bytes_out), (theirs.frames_in, theirs.bytes_in));
         assert_eq!((theirs.frames_out, theirs.bytes_out), (ours.frames_in, ours.bytes_in));
-        assert_eq!((ours.calls_made, theirs.calls_made), (theirs.calls_served, ours.calls_served));
+        assert_eq!((ours.open_made, theirs.open_made), (theirs.open_served, ours.open_served));
         assert_eq!((ours.strikes, theirs.strikes), (0, 0));
         for (caller, callee) in [(&self.client, &self.server), (&self.server, &self.client)] {
             let messages = |sent: &(u32, Option<CallId>)| sent.1.is_none().then_some(sent.0);

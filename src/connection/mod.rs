@@ -221,8 +221,8 @@ impl Connection {
         Counters {
             frames_out,
             bytes_out,
-            calls_made: self.made.len(),
-            calls_served: self.served.len() + self.outbox.answers(),
+            open_made: self.made.len(),
+            open_served: self.served.len() + self.outbox.answers(),
             subscriptions: self.subscriptions.len(),
             deliveries_waiting: self.subscriptions.waiting(),
             deliveries_dropped: self.subscriptions.dropped,

@@ -74,8 +74,8 @@ impl Serialize for ConnectionStatus {
         map.serialize_entry("frames-out", &counters.frames_out)?;
         map.serialize_entry("bytes-in", &counters.bytes_in)?;
         map.serialize_entry("bytes-out", &counters.bytes_out)?;
-        map.serialize_entry("calls-made", &counters.calls_made)?;
-        map.serialize_entry("calls-served", &counters.calls_served)?;
+        map.serialize_entry("open-made", &counters.open_made)?;
+        map.serialize_entry("open-served", &counters.open_served)?;
         map.serialize_entry("unsent", &counters.unsent)?;
         map.serialize_entry("dropped", &counters.dropped)?;
         map.serialize_entry("strikes", &counters.strikes)?;

@@ -66,7 +66,7 @@ pub(crate) fn run(conversation: &Conversation, role: Role, piece: usize) {
     }
     assert!(side.wrote.is_empty(), "{title}: {role:?} says more: {:02x?}", side.wrote);
     let counters = side.pump.connection().counters();
-    let open = (counters.calls_made, counters.calls_served);
+    let open = (counters.open_made, counters.open_served);
     assert_eq!(open, (0, 0), "{title}: {role:?} has calls open");
 }
 

@@ -355,7 +355,7 @@ impl Link {
     /// what follows, which saves a system call each, but is not left lying.
     pub(crate) fn nudge_soon(self: &Arc<Self>, state: &mut State) {
         let connection = state.pump.connection();
-        let alone = connection.counters().calls_made <= 1;
+        let alone = connection.counters().open_made <= 1;
         if alone || connection.unsent() >= BATCH {
             return self.nudge(state);
         }

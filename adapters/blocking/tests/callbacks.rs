@@ -50,7 +50,7 @@ fn a_client_is_called_while_it_is_idle() {
     for n in 0..100 {
         assert_eq!(peer.request::<u64>("double", &n).unwrap(), 2 * n);
     }
-    assert_eq!(client.counters().calls_served, 0);
+    assert_eq!(client.counters().open_served, 0);
 }
 
 #[test]

@@ -48,13 +48,13 @@ fn a_thousand_calls_of_one_thread_are_under_way_at_once() {
     }));
     let client = home.client().with(patient());
     let calls: Vec<_> = (0..1000).map(|n| client.start::<u64>("triple", &n).unwrap()).collect();
-    assert_eq!(client.counters().calls_made, 1000);
+    assert_eq!(client.counters().open_made, 1000);
     gate.wait_for(1);
     gate.open();
     for (n, call) in calls.into_iter().enumerate().rev() {
         assert_eq!(call.wait().unwrap(), n as u64 * 3);
     }
-    assert_eq!(client.counters().calls_made, 0);
+    assert_eq!(client.counters().open_made, 0);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn many_calls_that_are_dropped_leave_their_slots_free() {
     gate.open();
     (0..10).for_each(|_| drop(start()));
     // Each keeps its slot until its handler has ended.
-    while client.counters().calls_made > 0 {
+    while client.counters().open_made > 0 {
         client.ping().unwrap();
     }
 }

@@ -172,7 +172,7 @@ fn an_exchange_that_is_dropped_is_cancelled_at_its_handler() {
         assert_eq!(error, Some(CallError::Cancelled(Fate::MayHaveRun)), "{channel}");
     }
     // Nobody reads for an idle client; whoever asks next does.
-    wait_until(|| client.ping().is_ok() && client.counters().calls_made == 0);
+    wait_until(|| client.ping().is_ok() && client.counters().open_made == 0);
 }
 
 #[test]
