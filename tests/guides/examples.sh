@@ -42,5 +42,7 @@ server=
 diff <(printf 'closing\nclosed\n') <(cat <&3)
 [ ! -e daemon.sock ]
 
-"$built/examples/child_over_stdio" 2>&1 | diff <(told child_over_stdio) -
+for example in child_over_stdio thermometers upload; do
+    "$built/examples/$example" 2>&1 | diff <(told "$example") -
+done
 echo "adapters/blocking/examples: all run as they say"

@@ -1,6 +1,6 @@
-//! P1, P5 and many calls in flight: calls over a Unix socket between two processes, beside a bare socket
-//! that only carries the same bytes (the floor) and beside a protocol of a length and a number without
-//! any state ("bare"). All in one run, in turns, told as ratios.
+//! P1, P5, many calls in flight, and streams: calls over a Unix socket between two processes, beside a bare
+//! socket that only carries the same bytes (the floor) and beside a protocol of a length and a number
+//! without any state ("bare"). All in one run, in turns, told as ratios.
 //!
 //! `cargo bench -p switchboard-blocking --bench request` pins everything to one processor, which is what
 //! repeats; with `-- --free` the system places the processes as it likes.
@@ -48,12 +48,15 @@ fn main() {
     };
     let (floor, _floor) = server("floor");
     let (bare, _bare) = server("bare");
+    let (sink, _sink) = server("sink");
     let (ours, _ours) = server("switchboard");
     one_at_a_time(&floor, &bare, &ours);
     many_in_flight(&floor, &bare, &ours);
     eight_threads(&floor, &ours);
     large(&floor, &bare, &ours, 64 * 1024);
     large(&floor, &bare, &ours, 1024 * 1024);
+    stream(&sink, &ours, 64 * 1024);
+    stream(&sink, &ours, 1024);
 }
 
 /// A server's process.
@@ -198,6 +201,29 @@ fn large(floor: &str, bare: &str, ours: &str, size: usize) {
             candidate("bare: a length and a number", move || bare.call(&bytes)),
             candidate("handle_inline, raw payload", || {
                 client.request::<Payload>("raw", &raw).expect("an answer")
+            }),
+        ],
+    );
+}
+
+fn stream(sink: &str, ours: &str, size: usize) {
+    const ITEMS: usize = 256;
+    let (client, mut sink) = (client(ours), echo(sink, size * ITEMS));
+    let bytes = vec![7; size];
+    let item = Payload::bytes(&bytes);
+    table(
+        &format!("a stream of items of {} KiB in, then the answer (an item)", size / 1024),
+        ITEMS,
+        vec![
+            candidate("floor: the bytes alone", move || {
+                (0..ITEMS).for_each(|_| sink.write_all(&bytes).expect("written"));
+                sink.read_exact(&mut [0]).expect("read");
+            }),
+            candidate("open, send, finish, answer", || {
+                let exchange = client.open("sink", &()).expect("sent");
+                (0..ITEMS).for_each(|_| exchange.send(&item).expect("sent"));
+                exchange.finish().expect("sent");
+                assert_eq!(exchange.answer::<usize>().expect("an answer"), ITEMS);
             }),
         ],
     );

@@ -25,8 +25,9 @@
 //! # Who runs what
 //!
 //! - **Client**: whoever waits for an answer reads for all; no thread of its own is in the way of a
-//!   call. While nobody waits it looks every 4 s what has come. With handlers or listeners a thread
-//!   reads while nobody waits, and steps back when somebody does; they run on a few further threads.
+//!   call. While nobody waits it looks every 4 s what has come. With handlers, listeners or
+//!   subscriptions a thread reads while nobody waits, and steps back when somebody does; handlers and
+//!   listeners run on a few further threads, subscriptions on yours.
 //!   One thread keeps time, and sleeps; another one writes what a slow server did not take at once,
 //!   and ends.
 //! - **Server**: one thread accepts, one keeps time, one a connection reads and runs `handle_inline`;
@@ -35,10 +36,11 @@
 //! - No code of yours runs under a lock of this crate. A handler that panics costs its own call only
 //!   (with `panic = "abort"` it ends the program, as everywhere).
 //!
-//! Who may call whom: `client`, `server`, their builders, `peer`, `context`, `call` and `guard` are the
-//! programs' side; `calls` is what both ends ask, `serving` what both ends serve, with `services` and
-//! `pool`; all know `link` (a pump and its socket), `seat` (who waits for it) and `state` (what they
-//! share); `link` knows `timer` and `wait`.
+//! Who may call whom: `client`, `server`, their builders, `scope`, `peer`, `context`, `call`, `exchange`,
+//! `items`, `subscription` and `guard` are the programs' side; `calls`, `streams` and `feeds` are what
+//! both ends ask, `serving` what both ends serve, with `services` and `pool`, and `topics` what a server
+//! does besides; `host` is what a server's threads share. All know `link` (a pump and its socket), `seat`
+//! (who waits for it) and `state` (what they share); `link` knows `timer` and `wait`.
 
 #![forbid(unsafe_code)]
 
@@ -88,4 +90,5 @@ pub use switchboard_endpoint::{Address, AdmissionLimits, Credentials, OpenError,
 #[doc = include_str!("../../../docs/first-program.md")]
 #[doc = include_str!("../../../docs/errors.md")]
 #[doc = include_str!("../../../docs/limits.md")]
+#[doc = include_str!("../../../docs/pubsub.md")]
 struct Readme;

@@ -29,6 +29,7 @@ pub(crate) fn ours() -> ServerBuilder {
         .handle_inline("raw", |_: Context, raw: Payload| Ok(raw))
         .handle_inline("typed", |_: Context, small: Small| Ok(small))
         .handle("pool", |_: Context, raw: Payload| Ok(raw))
+        .handle("sink", |cx: Context, ()| Ok(cx.items::<Payload>().count()))
 }
 
 /// Serves until it is killed; says so with one byte once it does.
@@ -43,7 +44,11 @@ pub(crate) fn serve(kind: &str, path: &str) {
     let listener = UnixListener::bind(path).expect("a free place");
     ready();
     for stream in listener.incoming().flatten() {
-        let serve = if kind == "bare" { bare } else { floor };
+        let serve = match kind {
+            "bare" => bare,
+            "sink" => sink,
+            _ => floor,
+        };
         thread::spawn(move || serve(stream));
     }
 }
@@ -71,6 +76,25 @@ fn floor(mut stream: UnixStream) {
             }
             buffer.copy_within(whole..filled, 0);
             filled -= whole;
+        }
+    }
+}
+
+/// Says that it is done whenever so many bytes have come as the first four say.
+fn sink(mut stream: UnixStream) {
+    let mut size = [0; 4];
+    if stream.read_exact(&mut size).is_err() {
+        return;
+    }
+    let (size, mut came) = (u32::from_be_bytes(size) as usize, 0);
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        came += count;
+        if came >= size {
+            came -= size;
+            if stream.write_all(b"!").is_err() {
+                return;
+            }
         }
     }
 }

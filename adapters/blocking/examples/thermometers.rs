@@ -1,0 +1,49 @@
+//! Publish and subscribe: two rooms tell their temperatures, and one client hears of both. Everything is in
+//! one program here; each part would do the same in a process of its own.
+//!
+//! ```text
+//! rooms.kitchen.temperature is 21.5
+//! rooms.cellar.temperature is 12
+//! 2 clients hear of the kitchen
+//! rooms.kitchen.temperature was 22 before you came
+//! ```
+
+use std::error::Error;
+
+use switchboard::{Options, Restart};
+use switchboard_blocking::{Client, Server};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let address = folder.path().join("rooms.sock");
+    let address = address.to_str().ok_or("a path that is no text")?;
+    // A server passes on what its clients publish, without a line of its own.
+    let server = Server::builder().bind(address)?;
+
+    let watcher = Client::connect(address)?;
+    let mut temperatures = watcher.subscribe::<f64>("rooms.*.temperature")?;
+
+    let rooms = Client::connect(address)?;
+    rooms.publish("rooms.kitchen.temperature", &21.5)?;
+    rooms.publish("rooms.kitchen.door", "open")?;
+    rooms.publish("rooms.cellar.temperature", &12.0)?;
+    for delivery in temperatures.by_ref().take(2) {
+        let delivery = delivery?;
+        println!("{} is {}", delivery.topic, delivery.value);
+    }
+
+    // The last value of a topic is kept for those who come later, if its publisher wants that.
+    let keeps = rooms.with(Options::new().retain());
+    let _second = watcher.subscribe::<f64>("rooms.kitchen.>")?;
+    let heard = keeps.publish_counted("rooms.kitchen.temperature", &22.0)?;
+    println!("{heard} clients hear of the kitchen");
+
+    let late = Client::connect(address)?.with(Options::new().retained());
+    let mut temperatures = late.subscribe::<f64>("rooms.*.temperature")?;
+    for delivery in temperatures.by_ref().take(1) {
+        let delivery = delivery?;
+        println!("{} was {} before you came", delivery.topic, delivery.value);
+    }
+    server.close(Restart::never());
+    Ok(())
+}

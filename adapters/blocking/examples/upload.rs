@@ -1,0 +1,60 @@
+//! A streaming upload with progress: the client sends a file in pieces, and the server says after each how
+//! much it has. Whoever is slower sets the pace, and neither holds more than a window of the file.
+//!
+//! ```text
+//! 25 %
+//! 50 %
+//! 75 %
+//! 100 %
+//! the server has 1048576 bytes, whose sum is 133693440
+//! ```
+
+use std::error::Error;
+use std::thread;
+
+use switchboard::{Failure, Payload, Restart, Status};
+use switchboard_blocking::{Client, Context, Server};
+
+const SIZE: usize = 1 << 20;
+const PIECE: usize = SIZE / 4;
+
+/// Takes the pieces; gives how many bytes they had, and their sum.
+fn upload(cx: Context, size: usize) -> Result<(usize, u64), Failure> {
+    let progress = cx.sender()?;
+    let (mut came, mut sum) = (0, 0);
+    for piece in cx.items::<Payload>() {
+        let piece = piece?;
+        let no_bytes = || Failure::new(Status::INVALID_ARGUMENT, "a piece that is no bytes");
+        let piece = piece.as_bytes().ok_or_else(no_bytes)?;
+        came += piece.len();
+        sum += piece.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+        progress.send(&(100 * came / size))?;
+    }
+    Ok((came, sum))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let address = folder.path().join("upload.sock");
+    let address = address.to_str().ok_or("a path that is no text")?;
+    let server = Server::builder().handle("upload", upload).bind(address)?;
+
+    let client = Client::connect(address)?;
+    let file: Vec<u8> = (0..SIZE).map(|at| at as u8).collect();
+    let (sender, mut receiver) = client.open("upload", &SIZE)?.split();
+    let (bytes, sum) = thread::scope(|scope| {
+        scope.spawn(move || {
+            for piece in file.chunks(PIECE) {
+                sender.send(&Payload::bytes(piece))?;
+            }
+            sender.finish()
+        });
+        for percent in receiver.items::<u32>() {
+            println!("{} %", percent?);
+        }
+        receiver.answer::<(usize, u64)>()
+    })?;
+    println!("the server has {bytes} bytes, whose sum is {sum}");
+    server.close(Restart::never());
+    Ok(())
+}
