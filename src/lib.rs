@@ -13,6 +13,7 @@
 //! topic, publication, backlog   names, values for many, those that wait
 //! connection   one link: handshake, calls, streams, messages, subscriptions, closing
 //! pump         a connection, its receive buffer and its budget
+//! inbox        what came out of a pump and waits for whoever wants it, for adapters
 //! hub          topics -> who, and retained values: routing only, usable alone
 //! broker       pub/sub between connections: events in, commands out
 //! service      channel -> handler, for adapters
@@ -55,6 +56,7 @@ mod event;
 mod failure;
 pub mod hub;
 mod id;
+mod inbox;
 mod instant;
 mod options;
 mod payload;
@@ -68,7 +70,7 @@ mod topic;
 pub mod wire;
 
 pub use backlog::{Allowance, Backlog, Due, Overflow};
-pub use broker::{Asked, Broker, BrokerLimits, Owner};
+pub use broker::{Asked, Broker, BrokerLimits, Hall, Line, Owner};
 pub use close_reason::{CloseReason, Timer};
 pub use command::Command;
 pub use config::{Config, ConfigError};
@@ -79,6 +81,7 @@ pub use error::{CallError, Fate, ProtocolError, Rejected};
 pub use event::{Event, Item, PeerHello, PeerWelcome, Received, Subscribe};
 pub use failure::Failure;
 pub use id::{CallId, ConnectionId};
+pub use inbox::{Attempt, Inbox, Stir};
 pub use instant::Instant;
 pub use options::{Options, Streams};
 pub use payload::{

@@ -125,6 +125,11 @@ const LAYERS: &[(&str, &str)] = &[
          policy publication status topic wire",
     ),
     ("src/pump.rs", "connection close_reason error event instant wire"),
+    (
+        "src/inbox/",
+        "backlog close_reason command config delivery error event failure id instant options payload publication \
+         pump status",
+    ),
     ("src/hub/", "hub id"),
     (
         "src/broker/",

@@ -17,6 +17,7 @@
 //! holds for deliveries that are queued, too.
 
 mod asked;
+mod hall;
 mod limits;
 mod owners;
 mod publish;
@@ -27,6 +28,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use asked::Asked;
+pub use hall::{Hall, Line};
 pub use limits::BrokerLimits;
 use owners::Owners;
 use publish::Kept;

@@ -25,15 +25,15 @@ use crate::state::State;
 #[must_use = "dropping a call cancels it"]
 pub struct Call<R> {
     link: Arc<Link>,
-    waiter: usize,
+    ticket: usize,
     id: CallId,
     waited_for: bool,
     answer: PhantomData<fn() -> R>,
 }
 
 impl<R: FromPayload> Call<R> {
-    pub(crate) const fn new(link: Arc<Link>, waiter: usize, id: CallId) -> Self {
-        Self { link, waiter, id, waited_for: false, answer: PhantomData }
+    pub(crate) const fn new(link: Arc<Link>, ticket: usize, id: CallId) -> Self {
+        Self { link, ticket, id, waited_for: false, answer: PhantomData }
     }
 
     /// Waits for the answer, at most until the deadline that the call began with.
@@ -43,7 +43,7 @@ impl<R: FromPayload> Call<R> {
     /// Every [`CallError`], as of [`Client::request`](crate::Client::request).
     pub fn wait(mut self) -> Result<R, CallError> {
         self.waited_for = true;
-        let answer = self.link.answer(self.waiter)?;
+        let answer = self.link.answer(self.ticket)?;
         Ok(R::from_payload(answer, &self.link.config.payload)?)
     }
 }
@@ -60,7 +60,7 @@ impl<R> Call<R> {
     /// answer that came while nobody waits is seen when somebody does.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.link.lock().is_settled(self.waiter)
+        self.link.lock().inbox.is_settled(self.ticket)
     }
 }
 
@@ -69,7 +69,7 @@ impl<R> Drop for Call<R> {
         if !self.waited_for {
             let mut state = self.link.enter();
             cancel(&self.link, &mut state, self.id);
-            state.abandon(self.waiter);
+            state.inbox.abandon(self.ticket);
         }
     }
 }

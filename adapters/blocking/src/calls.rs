@@ -2,16 +2,16 @@
 //! `server`; knows `link`, `seat`, `state` and the core.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use switchboard::{
-    CallError, CallId, CloseReason, Fate, FromPayload, Instant, Options, Payload, Rejected,
-    ToPayload,
+    Attempt, CallError, CallId, CloseReason, FromPayload, Options, Payload, Rejected, ToPayload,
 };
 
 use crate::call::Call;
 use crate::link::Link;
-use crate::state::{Outcome, State};
+use crate::state::State;
 
 impl Link {
     /// Calls and waits for the answer.
@@ -22,9 +22,9 @@ impl Link {
         options: &Options,
     ) -> Result<R, CallError> {
         let payload = args.to_payload()?;
-        let (waiter, _) = self.open_call(channel, &payload, options)?;
+        let (ticket, _) = self.open_call(channel, &payload, options)?;
         drop(payload);
-        R::from_payload(self.answer(waiter)?, &self.config.payload).map_err(CallError::from)
+        R::from_payload(self.answer(ticket)?, &self.config.payload).map_err(CallError::from)
     }
 
     /// Calls, and lets the caller wait later. It is written at once, or with what follows.
@@ -34,9 +34,9 @@ impl Link {
         args: &(impl ToPayload + ?Sized),
         options: &Options,
     ) -> Result<Call<R>, CallError> {
-        let (waiter, id) = self.open_call(channel, &args.to_payload()?, options)?;
+        let (ticket, id) = self.open_call(channel, &args.to_payload()?, options)?;
         self.nudge_soon(&mut self.enter());
-        Ok(Call::new(Arc::clone(self), waiter, id))
+        Ok(Call::new(Arc::clone(self), ticket, id))
     }
 
     /// The same for one of many targets: it does not wait until there is room.
@@ -47,14 +47,13 @@ impl Link {
         options: &Options,
     ) -> Result<Call<R>, CallError> {
         let mut state = self.enter();
-        let now = state.now;
-        let opened = state.waiter(|connection, waiter| {
-            connection.request(now, channel, args, options, waiter as u64)
+        let opened = state.begin(|connection, now, ticket| {
+            connection.request(now, channel, args, options, ticket)
         });
-        let (waiter, id) = opened.map_err(|rejected| state.call_error(rejected))?;
+        let (ticket, id) = opened.map_err(|rejected| state.inbox.call_error(rejected))?;
         self.nudge(&mut state);
         drop(state);
-        Ok(Call::new(Arc::clone(self), waiter, id))
+        Ok(Call::new(Arc::clone(self), ticket, id))
     }
 
     fn open_call(
@@ -63,20 +62,16 @@ impl Link {
         args: &Payload,
         options: &Options,
     ) -> Result<(usize, CallId), CallError> {
-        self.when_there_is_room(options, |state, options, now| {
-            state.waiter(|connection, waiter| {
-                connection.request(now, channel, args, options, waiter as u64)
+        self.when_there_is_room(options, |state, options| {
+            state.begin(|connection, now, ticket| {
+                connection.request(now, channel, args, options, ticket)
             })
         })
     }
 
     /// Waits for the end of a call.
-    pub(crate) fn answer(self: &Arc<Self>, waiter: usize) -> Result<Payload, CallError> {
-        match self.wait_for(Some(waiter), None, |state| state.settled(waiter)) {
-            Outcome::Answer(answer) => answer,
-            Outcome::Closed(reason) => Err(CallError::Disconnected(reason, Fate::MayHaveRun)),
-            Outcome::Pong(_) => unreachable!("the core answers a call as a call"),
-        }
+    pub(crate) fn answer(self: &Arc<Self>, ticket: usize) -> Result<Payload, CallError> {
+        self.wait_for(Some(ticket), None, |state| state.inbox.answer(ticket))
     }
 
     /// Sends a message, once there is room.
@@ -87,8 +82,8 @@ impl Link {
         options: &Options,
     ) -> Result<(), CallError> {
         let payload = message.to_payload()?;
-        self.when_there_is_room(options, |state, options, now| {
-            state.pump.connection().send(now, channel, &payload, options)
+        self.when_there_is_room(options, |state, options| {
+            state.pump.connection().send(state.now, channel, &payload, options)
         })?;
         self.nudge(&mut self.enter());
         Ok(())
@@ -104,7 +99,7 @@ impl Link {
         let mut state = self.enter();
         let now = state.now;
         let sent = state.pump.connection().send(now, channel, message, options);
-        sent.map_err(|rejected| state.call_error(rejected))?;
+        sent.map_err(|rejected| state.inbox.call_error(rejected))?;
         self.nudge(&mut state);
         Ok(())
     }
@@ -112,22 +107,11 @@ impl Link {
     /// The time to the peer and back.
     pub(crate) fn ping(self: &Arc<Self>, options: &Options) -> Result<Duration, CallError> {
         let until = options.time_left(&self.config).map(|left| self.now() + left);
-        let (waiter, ()) = self.when_there_is_room(options, |state, _, now| {
-            // The core counts pings with 32 bits; so many waiters there never are.
-            state.waiter(|connection, waiter| connection.ping(now, waiter as u32))
+        let (ticket, ()) = self.when_there_is_room(options, |state, _| {
+            // The core counts pings with 32 bits; so many tickets there never are.
+            state.begin(|connection, now, ticket| connection.ping(now, ticket as u32))
         })?;
-        self.wait_for(Some(waiter), until, |state| match state.settled(waiter) {
-            Some(Outcome::Pong(round_trip)) => Some(Ok(round_trip)),
-            Some(Outcome::Closed(reason)) => {
-                Some(Err(CallError::Disconnected(reason, Fate::MayHaveRun)))
-            }
-            Some(Outcome::Answer(_)) => unreachable!("the core answers a ping as a ping"),
-            None if until.is_some_and(|until| until <= state.now) => {
-                state.abandon(waiter);
-                Some(Err(CallError::Deadline(Fate::MayHaveRun)))
-            }
-            None => None,
-        })
+        self.wait_for(Some(ticket), until, |state| state.inbox.pong(ticket, state.now, until))
     }
 
     /// Begins to close gracefully.
@@ -154,48 +138,28 @@ impl Link {
 
     /// Drives the link until it has ended, or waits until somebody else has.
     pub(crate) fn drive_to_the_end(self: &Arc<Self>) -> CloseReason {
-        self.wait_for(
-            None,
-            None,
-            |state| if state.done { state.closed.get().cloned() } else { None },
-        )
+        self.wait_for(None, None, |state| match state.inbox.closed() {
+            Some(reason) if state.done => Poll::Ready(reason.clone()),
+            _ => Poll::Pending,
+        })
     }
 
     /// Tries a command until the connection takes it, or the deadline passes.
     pub(crate) fn when_there_is_room<T>(
         self: &Arc<Self>,
         options: &Options,
-        mut command: impl FnMut(&mut State, &Options, Instant) -> Result<T, Rejected>,
+        mut command: impl FnMut(&mut State, &Options) -> Result<T, Rejected>,
     ) -> Result<T, CallError> {
-        let until = {
-            let mut state = self.enter();
-            let now = state.now;
-            match command(&mut state, options, now) {
-                Err(rejected) if is_passing(rejected) => {
-                    options.time_left(&self.config).map(|left| now + left)
-                }
-                result => return result.map_err(|rejected| state.call_error(rejected)),
-            }
+        let mut attempt = Attempt::new();
+        let mut poll = |state: &mut State, attempt: &mut Attempt| {
+            attempt
+                .poll(state.now, options, &self.config, |options| command(state, options))
+                .map_err(|error| state.inbox.call_error(error))
         };
-        self.wait_for(None, until, |state| {
-            let now = state.now;
-            if until.is_some_and(|until| until <= now) {
-                return Some(Err(CallError::Deadline(Fate::NeverSent)));
-            }
-            let options = options.clone();
-            let options = match until {
-                Some(until) => options.deadline(until - now),
-                None => options,
-            };
-            match command(state, &options, now) {
-                Err(rejected) if is_passing(rejected) => None,
-                result => Some(result.map_err(|rejected| state.call_error(rejected))),
-            }
-        })
+        if let Poll::Ready(done) = poll(&mut self.enter(), &mut attempt) {
+            return done;
+        }
+        let until = attempt.until();
+        self.wait_for(None, until, |state| poll(state, &mut attempt))
     }
-}
-
-/// Whether waiting helps.
-const fn is_passing(rejected: Rejected) -> bool {
-    matches!(rejected, Rejected::Full | Rejected::Busy | Rejected::TooManyPings)
 }

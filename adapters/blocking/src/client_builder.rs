@@ -241,7 +241,7 @@ fn shake_hands(link: &Arc<Link>) -> Result<PeerWelcome, OpenError> {
     let mut state = link.enter();
     loop {
         let turn = link.turn(&mut state);
-        if let Some(Event::Welcome(welcome)) = state.inbox.pop_front() {
+        if let Some(Event::Welcome(welcome)) = state.next_event() {
             // From now on the timer sees to what is due while nobody calls, such as keepalive.
             link.nudge(&mut state);
             link.look_later(&mut state);

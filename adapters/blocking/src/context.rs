@@ -96,8 +96,10 @@ impl Context {
         if self.inline {
             link.glance(&mut state);
         }
-        let stopped = self.call.is_some_and(|(call, _)| state.stopped.contains(&call));
-        stopped || state.closed.get().is_some()
+        match self.call {
+            Some((call, _)) => state.inbox.is_stopped(call),
+            None => state.inbox.closed().is_some(),
+        }
     }
 }
 

@@ -59,15 +59,15 @@ pub struct ExchangeReceiver(Arc<Open>);
 /// What the last half drops.
 struct Open {
     link: Arc<Link>,
-    waiter: usize,
+    ticket: usize,
     id: CallId,
-    /// Its answer was asked for, and its waiter is somebody else's.
+    /// Its answer was asked for, and its ticket is somebody else's.
     answered: AtomicBool,
 }
 
 impl Exchange {
-    pub(crate) fn new(link: Arc<Link>, waiter: usize, id: CallId) -> Self {
-        let open = Arc::new(Open { link, waiter, id, answered: AtomicBool::new(false) });
+    pub(crate) fn new(link: Arc<Link>, ticket: usize, id: CallId) -> Self {
+        let open = Arc::new(Open { link, ticket, id, answered: AtomicBool::new(false) });
         let sender = ExchangeSender(Arc::clone(&open));
         Self { sender, receiver: ExchangeReceiver(open) }
     }
@@ -153,9 +153,9 @@ impl ExchangeReceiver {
     /// As of [`Exchange::next`].
     #[allow(clippy::should_implement_trait, reason = "each item may be of another type")]
     pub fn next<T: FromPayload>(&mut self) -> Option<Result<T, CallError>> {
-        let Open { link, waiter, id, .. } = &*self.0;
+        let Open { link, ticket, id, .. } = &*self.0;
         // Of a call of this side it never fails.
-        let item = link.next_item(*id, Some(*waiter)).ok().flatten()?;
+        let item = link.next_item(*id, Some(*ticket)).ok().flatten()?;
         Some(T::from_payload(item, &link.config.payload).map_err(CallError::from))
     }
 
@@ -170,11 +170,11 @@ impl ExchangeReceiver {
     ///
     /// As of [`Exchange::answer`].
     pub fn answer<R: FromPayload>(self) -> Result<R, CallError> {
-        let Open { link, waiter, id, answered } = &*self.0;
+        let Open { link, ticket, id, answered } = &*self.0;
         // Its items have to be taken, or the peer never comes to the answer.
-        while let Ok(Some(_)) = link.next_item(*id, Some(*waiter)) {}
+        while let Ok(Some(_)) = link.next_item(*id, Some(*ticket)) {}
         answered.store(true, Ordering::Relaxed);
-        let answer = link.answer(*waiter)?;
+        let answer = link.answer(*ticket)?;
         Ok(R::from_payload(answer, &link.config.payload)?)
     }
 }
@@ -182,10 +182,10 @@ impl ExchangeReceiver {
 impl Drop for Open {
     fn drop(&mut self) {
         let mut state = self.link.enter();
-        state.inboxes.close(self.id);
+        state.inbox.close_items(self.id);
         if !*self.answered.get_mut() {
             cancel(&self.link, &mut state, self.id);
-            state.abandon(self.waiter);
+            state.inbox.abandon(self.ticket);
         }
     }
 }

@@ -40,7 +40,8 @@
 //! `items`, `subscription` and `guard` are the programs' side; `calls`, `streams` and `feeds` are what
 //! both ends ask, `serving` what both ends serve, with `services` and `pool`, and `topics` what a server
 //! does besides; `host` is what a server's threads share. All know `link` (a pump and its socket), `seat`
-//! (who waits for it) and `state` (what they share); `link` knows `timer` and `wait`.
+//! (who waits for it) and `state` (what they share, with the core's inbox); `link` knows `timer` and
+//! `wait`.
 
 #![forbid(unsafe_code)]
 

@@ -158,7 +158,6 @@ impl Link {
         match self.stream.try_write_vectored(&slices[..lent]) {
             Ok(written) => {
                 state.pump.wrote(now, written);
-                state.send_answers();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             Err(_) => {
@@ -167,7 +166,7 @@ impl Link {
                 self.read(state);
             }
         }
-        state.leave_feeds();
+        state.make_use_of_room();
         state.unpark(|waiter| waiter.is_none());
         true
     }
@@ -204,7 +203,7 @@ impl Link {
     /// Deals with what came that answers nobody who waits; whether anything did.
     pub(crate) fn dispatch<'a>(self: &'a Arc<Self>, mut state: Guard<'a>) -> (Guard<'a>, bool) {
         let mut any = false;
-        if state.puts_off && !state.is_choked() {
+        if state.puts_off && !state.inbox.is_choked() {
             state.puts_off = false;
             drop(state);
             Arc::clone(&self.dispatch).take_up(self);
@@ -310,7 +309,7 @@ impl Link {
             _ => {}
         }
         self.nudge(&mut state);
-        if state.seat.is_none() && !state.inbox.is_empty() {
+        if state.seat.is_none() && state.inbox.has_events() {
             // Else what nobody takes would soon count as too much, and nothing more would be read.
             self.drive_in_background(&mut state);
         }
@@ -331,11 +330,11 @@ impl Link {
         };
         let changed = match (turn, &state.seat) {
             (Turn::Wait { read, write, until }, Some(seat)) => {
-                let settled = seat.waiter.is_some_and(|waiter| state.is_settled(waiter));
+                let settled = seat.ticket.is_some_and(|ticket| state.inbox.is_settled(ticket));
                 let waits_amiss = (seat.read, seat.write) != (read, write);
                 self.arm(state, until);
                 let stirred = core::mem::take(&mut state.stirred);
-                settled || waits_amiss || stirred || (state.puts_off && !state.is_choked())
+                settled || waits_amiss || stirred || (state.puts_off && !state.inbox.is_choked())
             }
             (Turn::Wait { write, until, .. }, None) => {
                 self.arm(state, until);
@@ -346,7 +345,7 @@ impl Link {
             }
             (Turn::Again | Turn::Done, _) => true,
         };
-        if changed || !state.inbox.is_empty() {
+        if changed || state.inbox.has_events() {
             self.wake.wake();
         }
     }

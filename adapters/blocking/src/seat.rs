@@ -9,6 +9,7 @@
 //! a moment. A server's seat belongs to the thread of the connection.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -22,22 +23,22 @@ use crate::state::{Kind, Reader, Seat, State};
 const AWAY: Duration = Duration::from_millis(1);
 
 impl Link {
-    /// Waits until `ready` gives something, driving the link or letting somebody else do it. `waiter` is
+    /// Waits until `ready` gives something, driving the link or letting somebody else do it. `ticket` is
     /// what `ready` looks at, if it is one; `until` is when it is to be asked again at the latest.
     pub(crate) fn wait_for<T>(
         self: &Arc<Self>,
-        waiter: Option<usize>,
+        ticket: Option<usize>,
         until: Option<Instant>,
-        mut ready: impl FnMut(&mut State) -> Option<T>,
+        mut ready: impl FnMut(&mut State) -> Poll<T>,
     ) -> T {
         let mut state = self.enter();
         loop {
-            if let Some(value) = ready(&mut state) {
+            if let Poll::Ready(value) = ready(&mut state) {
                 self.leave(&mut state);
                 return value;
             }
             let Some(seat) = &mut state.seat else {
-                state.seat = Some(Seat::new(Kind::Caller, waiter));
+                state.seat = Some(Seat::new(Kind::Caller, ticket));
                 let value;
                 (state, value) = self.lead(state, until, &mut ready);
                 state.seat = None;
@@ -46,11 +47,11 @@ impl Link {
             };
             if seat.is_mine() {
                 // A handler on the connection's own thread calls: nobody else could read for it.
-                let before = core::mem::replace(&mut seat.waiter, waiter);
+                let before = core::mem::replace(&mut seat.ticket, ticket);
                 let value;
                 (state, value) = self.lead(state, until, &mut ready);
                 if let Some(seat) = &mut state.seat {
-                    seat.waiter = before;
+                    seat.ticket = before;
                 }
                 return value;
             }
@@ -60,10 +61,10 @@ impl Link {
             }
             self.nudge(&mut state);
             self.arm(&mut state, until);
-            if let Some(value) = ready(&mut state) {
+            if let Poll::Ready(value) = ready(&mut state) {
                 return value;
             }
-            state = self.park(state, waiter);
+            state = self.park(state, ticket);
         }
     }
 
@@ -72,11 +73,11 @@ impl Link {
         self: &'a Arc<Self>,
         mut state: Guard<'a>,
         until: Option<Instant>,
-        ready: &mut impl FnMut(&mut State) -> Option<T>,
+        ready: &mut impl FnMut(&mut State) -> Poll<T>,
     ) -> (Guard<'a>, T) {
         loop {
             let turn = self.turn(&mut state);
-            if let Some(value) = ready(&mut state) {
+            if let Poll::Ready(value) = ready(&mut state) {
                 return (state, value);
             }
             let came;
@@ -100,16 +101,16 @@ impl Link {
         self.look_later(state);
         if let Some((_, heir)) = state.parked.first() {
             heir.unpark();
-        } else if state.pump.connection().unsent() > 0 || !state.inbox.is_empty() {
+        } else if state.pump.connection().unsent() > 0 || state.inbox.has_events() {
             self.drive_in_background(state);
         }
     }
 
     /// Lets the holder of the seat drive, until somebody wakes this thread.
-    fn park<'a>(&'a self, mut state: Guard<'a>, waiter: Option<usize>) -> Guard<'a> {
+    fn park<'a>(&'a self, mut state: Guard<'a>, ticket: Option<usize>) -> Guard<'a> {
         let this = thread::current();
         let id = this.id();
-        state.parked.push((waiter, this));
+        state.parked.push((ticket, this));
         drop(state);
         thread::park();
         let mut state = self.enter();
@@ -128,10 +129,10 @@ impl Link {
         let spawned = thread.spawn(move || {
             link.wait_for(None, None, |state| {
                 let unsent = state.pump.connection().unsent() > 0;
-                let left = unsent || (!state.inbox.is_empty() && !state.is_choked());
+                let left = unsent || (state.inbox.has_events() && !state.inbox.is_choked());
                 let over = state.done || !left;
                 state.writes_in_background &= !over;
-                over.then_some(())
+                if over { Poll::Ready(()) } else { Poll::Pending }
             });
         });
         // Without a thread it is done with the next call.
@@ -178,7 +179,7 @@ impl Link {
             state.seat = Some(Seat::new(Kind::Reader, None));
             (state, ()) = self.lead(state, None, &mut |state: &mut State| {
                 let wanted = state.seat.as_ref().is_some_and(|seat| seat.kind == Kind::Wanted);
-                (wanted || state.done).then_some(())
+                if wanted || state.done { Poll::Ready(()) } else { Poll::Pending }
             });
             state.seat = None;
             self.leave(&mut state);

@@ -122,14 +122,14 @@ impl Serving {
                 state = link.enter();
             }
             let turn = link.turn(&mut state);
-            if state.puts_off && !state.is_choked() {
+            if state.puts_off && !state.inbox.is_choked() {
                 state.puts_off = false;
                 drop(state);
                 self.go_on(link);
                 state = link.enter();
                 continue;
             }
-            if !state.inbox.is_empty() && !state.is_choked() {
+            if state.inbox.has_events() && !state.inbox.is_choked() {
                 continue;
             }
             if let Turn::Done = turn {
@@ -262,10 +262,10 @@ impl Serving {
         let call = work.call;
         let answer = {
             let mut state = link.lock();
-            if state.stopped.contains(&call) || state.closed.get().is_some() {
+            if state.inbox.is_stopped(call) {
                 // The core answers why, whatever is said here.
                 Ok(Payload::null())
-            } else if state.is_choked() {
+            } else if state.inbox.is_choked() {
                 // So the answers of a connection take no more memory than those that are being made.
                 state.puts_off = true;
                 return lock(&self.later).push(work);

@@ -1,19 +1,15 @@
-//! `State`: what the mutex of a link guards: the pump, who waits for what, and who holds the seat.
-//! Called by `link`, clients and servers while they have the mutex; nothing in here waits or does IO.
+//! `State`: what the mutex of a link guards: the pump, its inbox, and who waits for what. Called by `link`,
+//! clients and servers while they have the mutex; nothing in here waits or does IO.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::thread::{self, Thread, ThreadId};
-use std::time::Duration;
 
-use slab::Slab;
 use switchboard::{
-    CallError, CallId, CloseReason, Command, Connection, Event, Failure, Fate, Instant, Options,
-    Payload, Pump, Rejected, Streams,
+    CallError, CallId, CloseReason, Command, Connection, Event, Failure, Inbox, Instant, Payload,
+    Pump, Rejected, Stir,
 };
 
-use crate::feeds::Feeds;
-use crate::streams::Inboxes;
 use crate::timer::Due;
 
 /// What the mutex guards.
@@ -24,26 +20,18 @@ pub(crate) struct State {
     pub(crate) now: Instant,
     /// When the pump was driven last.
     pub(crate) turned: Instant,
-    /// What happened that is no answer: for whoever holds the seat.
-    pub(crate) inbox: VecDeque<Event>,
-    /// Calls of the peer whose caller no longer waits, until they are answered.
-    pub(crate) stopped: BTreeSet<CallId>,
-    pub(crate) inboxes: Inboxes,
-    pub(crate) feeds: Feeds,
+    pub(crate) inbox: Inbox,
     /// How often something came that a thread may wait for, other than the answer to its call.
     pub(crate) stirs: u64,
     /// The same, since the holder of the seat was told.
     pub(crate) stirred: bool,
-    /// Answers that wait for room to be written, in the order in which they were given.
-    answers: VecDeque<(CallId, Result<Payload, Failure>)>,
-    /// Somebody has put off work until those answers are on their way.
+    /// Somebody has put off work until the answers that wait for room are on their way.
     pub(crate) puts_off: bool,
     /// Why the connection ended, once it has.
     pub(crate) closed: Arc<OnceLock<CloseReason>>,
     /// The socket is done with.
     pub(crate) done: bool,
-    waiters: Slab<Waiter>,
-    /// Who waits without the seat, with the waiter that it waits for, if it is one.
+    /// Who waits without the seat, with the ticket that it waits for, if it is one.
     pub(crate) parked: Vec<(Option<usize>, Thread)>,
     pub(crate) seat: Option<Seat>,
     /// How often the seat was left: whether callers come and go.
@@ -51,8 +39,6 @@ pub(crate) struct State {
     /// The thread that reads while nobody waits, if there is one.
     pub(crate) reader: Option<Reader>,
     pub(crate) writes_in_background: bool,
-    /// Bytes of messages that wait for their listeners.
-    pub(crate) untaken: usize,
     /// Bytes came since all that had come was dealt with.
     pub(crate) fed: bool,
     /// When the timer wakes this link.
@@ -73,8 +59,8 @@ pub(crate) struct Seat {
     thread: ThreadId,
     /// It is the reader's, which steps back when it is told to.
     pub(crate) kind: Kind,
-    /// The waiter that the holder waits for, if it is one.
-    pub(crate) waiter: Option<usize>,
+    /// The ticket that the holder waits for, if it is one.
+    pub(crate) ticket: Option<usize>,
     /// Whether the holder waits now. (Otherwise it runs a handler, or is about to look.)
     pub(crate) waits: bool,
     /// Whether it waits for bytes.
@@ -98,31 +84,14 @@ pub(crate) enum Kind {
 
 impl Seat {
     /// A seat of the calling thread.
-    pub(crate) fn new(kind: Kind, waiter: Option<usize>) -> Self {
+    pub(crate) fn new(kind: Kind, ticket: Option<usize>) -> Self {
         let thread = thread::current().id();
-        Self { thread, kind, waiter, waits: false, read: false, write: false }
+        Self { thread, kind, ticket, waits: false, read: false, write: false }
     }
 
     pub(crate) fn is_mine(&self) -> bool {
         self.thread == thread::current().id()
     }
-}
-
-/// Somebody waits for this, under a number that the core hands back.
-#[derive(Debug)]
-enum Waiter {
-    Waiting,
-    /// Nobody waits any more; the number is free when the core has handed it back.
-    Abandoned,
-    Settled(Outcome),
-}
-
-/// How it ended.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Answer(Result<Payload, CallError>),
-    Pong(Duration),
-    Closed(CloseReason),
 }
 
 impl State {
@@ -131,51 +100,29 @@ impl State {
             pump,
             now: Instant::ZERO,
             turned: Instant::ZERO,
-            inbox: VecDeque::new(),
-            stopped: BTreeSet::new(),
-            inboxes: Inboxes::default(),
-            feeds: Feeds::default(),
+            inbox: Inbox::default(),
             stirs: 0,
             stirred: false,
-            answers: VecDeque::new(),
             puts_off: false,
             closed: Arc::default(),
             done: false,
-            waiters: Slab::new(),
             parked: Vec::new(),
             seat: None,
             left: 0,
             reader: None,
             writes_in_background: false,
-            untaken: 0,
             fed: false,
             armed: None,
         }
     }
 
-    /// Commands something that ends later, under a number that the core hands back.
-    pub(crate) fn waiter<T>(
+    /// Commands something that ends later; gives a ticket for that.
+    pub(crate) fn begin<T>(
         &mut self,
-        command: impl FnOnce(&mut Connection, usize) -> Result<T, Rejected>,
+        command: impl FnOnce(&mut Connection, Instant, u64) -> Result<T, Rejected>,
     ) -> Result<(usize, T), Rejected> {
-        let waiter = self.waiters.insert(Waiter::Waiting);
-        match command(self.pump.connection(), waiter) {
-            Ok(made) => Ok((waiter, made)),
-            Err(rejected) => {
-                self.waiters.remove(waiter);
-                Err(rejected)
-            }
-        }
-    }
-
-    /// What a user is told whose command was not taken: why the connection ended, if that is known.
-    pub(crate) fn call_error(&self, rejected: Rejected) -> CallError {
-        match (rejected, self.closed.get()) {
-            (Rejected::Closed, Some(reason)) => {
-                CallError::Disconnected(reason.clone(), Fate::NeverSent)
-            }
-            _ => rejected.into(),
-        }
+        let Self { inbox, pump, now, .. } = self;
+        inbox.begin(|ticket| command(pump.connection(), *now, ticket))
     }
 
     /// The calling thread waits for the socket from now on, for the link's whole life.
@@ -183,163 +130,81 @@ impl State {
         self.seat = Some(Seat::new(Kind::Connection, None));
     }
 
-    pub(crate) fn is_settled(&self, waiter: usize) -> bool {
-        matches!(self.waiters.get(waiter), Some(Waiter::Settled(_)))
-    }
-
-    /// How it ended, once it has; the number is free then.
-    pub(crate) fn settled(&mut self, waiter: usize) -> Option<Outcome> {
-        if !self.is_settled(waiter) {
-            return None;
-        }
-        match self.waiters.remove(waiter) {
-            Waiter::Settled(outcome) => Some(outcome),
-            _ => None,
-        }
-    }
-
-    /// Nobody waits for it any more, but the core will hand it back, unless it has.
-    pub(crate) fn abandon(&mut self, waiter: usize) {
-        if self.settled(waiter).is_none() {
-            self.waiters[waiter] = Waiter::Abandoned;
-        }
-    }
-
     pub(crate) fn take(&mut self, event: Event) {
-        let event = self.inboxes.take(event).and_then(|event| self.feeds.take(event));
-        let Some(event) = event else { return self.stir() };
-        match event {
-            Event::Answer { token, outcome, .. } => {
-                self.settle(token as usize, Outcome::Answer(outcome));
+        match self.inbox.take(event, &mut self.pump) {
+            // Those who wait for room may have it now, and those who wait for items learn that none
+            // will come.
+            Stir::Ended { ticket, .. } => {
+                self.stir(|parked| parked.is_none_or(|parked| parked == ticket));
             }
-            Event::Pong { token, round_trip } => {
-                self.settle(token as usize, Outcome::Pong(round_trip));
+            Stir::Call(_) | Stir::Subscription(_) | Stir::Stopped(_) => {
+                self.stir(|parked| parked.is_none());
             }
-            Event::Cancelled { call, .. } => {
-                self.stopped.insert(call);
-                // Its handler may wait for items, or for room for them; or it is a subscription's.
-                self.stir();
-                self.inbox.push_back(event);
-            }
-            Event::Closed(reason) => self.end(&reason),
-            other => {
-                if let Event::Message(message) = &other {
-                    self.untaken += message.size();
-                    self.pump.set_untaken(self.untaken);
-                }
-                if let Event::Request {
-                    call, streams: Streams { caller_sends: true, .. }, ..
-                } = &other
-                {
-                    self.inboxes.open(*call);
-                }
-                self.inbox.push_back(other);
-            }
+            Stir::Everybody => self.tell_the_end(),
+            _ => {}
         }
+    }
+
+    /// Whoever waits for something other than an answer is to look, and of the others these.
+    fn stir(&mut self, which: impl Fn(Option<usize>) -> bool) {
+        self.stirs += 1;
+        self.stirred = true;
+        self.unpark(which);
     }
 
     /// So many bytes of messages wait no more; they were counted when they came out of the pump.
     pub(crate) const fn taken(&mut self, bytes: usize) {
-        self.untaken -= bytes;
-        self.pump.set_untaken(self.untaken);
-    }
-
-    /// Whoever waits for something other than an answer is to look.
-    fn stir(&mut self) {
-        self.stirs += 1;
-        self.stirred = true;
-        self.unpark(|waiter| waiter.is_none());
+        self.inbox.taken(bytes, &mut self.pump);
     }
 
     /// Does what a broker has decided for this connection.
     pub(crate) fn apply(&mut self, command: Command) {
-        if let Command::Subscribe { subscription: call, .. }
-        | Command::Published { call, .. }
-        | Command::Refuse { call, .. } = &command
-        {
-            self.stopped.remove(call);
-        }
-        // What cannot be done any more concerns a peer that has gone on, and is forgotten.
-        let _ = self.pump.connection().apply(self.now, command);
+        self.inbox.apply(self.now, &mut self.pump, command);
     }
 
-    /// Ends the subscriptions that nobody holds any more, as far as there is room.
-    pub(crate) fn leave_feeds(&mut self) {
-        while let Some(subscription) = self.feeds.leaving() {
-            let now = self.now;
-            let left = self.waiter(|connection, waiter| {
-                connection.unsubscribe(now, subscription, &Options::new(), waiter as u64)
-            });
-            match left {
-                Err(Rejected::Full | Rejected::Busy) => return,
-                Ok((waiter, _)) => self.abandon(waiter),
-                // It has ended already.
-                Err(_) => {}
-            }
-            self.feeds.has_left(subscription);
-        }
-    }
-
-    fn settle(&mut self, waiter: usize, outcome: Outcome) {
-        match self.waiters.get_mut(waiter) {
-            Some(Waiter::Abandoned) => drop(self.waiters.remove(waiter)),
-            Some(slot) => *slot = Waiter::Settled(outcome),
-            None => {}
-        }
-        // Those who wait for room may have it now, and those who wait for items learn that none will come.
-        self.stirs += 1;
-        self.stirred = true;
-        self.unpark(|parked| parked.is_none_or(|parked| parked == waiter));
-    }
-
-    /// Answers a call of the peer, now or as soon as there is room: whoever gives an answer never waits
-    /// for the peer to read.
+    /// Answers a call of the peer, now or as soon as there is room.
     pub(crate) fn respond(&mut self, call: CallId, answer: Result<Payload, Failure>) {
-        self.stopped.remove(&call);
-        self.inboxes.close(call);
-        self.answers.push_back((call, answer));
-        self.send_answers();
+        self.inbox.respond(self.now, &mut self.pump, call, answer);
     }
 
-    pub(crate) fn send_answers(&mut self) {
-        while let Some((call, answer)) = self.answers.front() {
-            let answered = self.pump.connection().respond(self.now, *call, answer.as_ref());
-            if answered == Err(Rejected::Full) {
-                return;
-            }
-            // Any other error: the connection has ended meanwhile, and has told the caller.
-            self.stopped.remove(call);
-            self.answers.pop_front();
-        }
-    }
-
-    /// Whether answers wait for the peer to read: so long it is given no further work.
-    pub(crate) fn is_choked(&self) -> bool {
-        !self.answers.is_empty()
-    }
-
-    /// What the holder of the seat is to deal with next. Calls that nobody waits for any more are
-    /// answered in passing: the core tells why, whatever is said here.
+    /// What the holder of the seat is to deal with next.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
-        while !self.is_choked() {
-            match self.inbox.pop_front()? {
-                Event::Request { call, .. } if self.stopped.contains(&call) => {
-                    self.respond(call, Ok(Payload::null()));
-                }
-                event => return Some(event),
-            }
-        }
-        None
+        self.inbox.next_event(self.now, &mut self.pump)
+    }
+
+    /// Sends an item, if there is room for it.
+    pub(crate) fn send_item(
+        &mut self,
+        call: CallId,
+        payload: &Payload,
+    ) -> Poll<Result<(), CallError>> {
+        self.inbox.send_item(self.now, &mut self.pump, call, payload)
+    }
+
+    /// The next item of a call, if it is here.
+    pub(crate) fn next_item(
+        &mut self,
+        call: CallId,
+        ticket: Option<usize>,
+    ) -> Poll<Result<Option<Payload>, CallError>> {
+        self.inbox.next_item(self.now, &mut self.pump, call, ticket)
+    }
+
+    /// Something was written: there may be room for what waits.
+    pub(crate) fn make_use_of_room(&mut self) {
+        self.inbox.send_answers(self.now, &mut self.pump);
+        self.inbox.send_unsubscribes(self.now, &mut self.pump);
     }
 
     /// The connection has ended: so has whatever is still waited for.
     pub(crate) fn end(&mut self, reason: &CloseReason) {
-        self.closed.get_or_init(|| reason.clone());
-        self.answers.clear();
-        for (_, waiter) in &mut self.waiters {
-            if matches!(waiter, Waiter::Waiting) {
-                *waiter = Waiter::Settled(Outcome::Closed(reason.clone()));
-            }
+        self.inbox.end(reason);
+        self.tell_the_end();
+    }
+
+    fn tell_the_end(&mut self) {
+        if let Some(reason) = self.inbox.closed() {
+            self.closed.get_or_init(|| reason.clone());
         }
         self.unpark(|_| true);
         self.unpark_reader();
@@ -360,6 +225,3 @@ impl State {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,14 +1,14 @@
 //! `Subscription`: the values that are published under the topics of a pattern, one after the other. Called
-//! by programs; knows the link and its feeds.
+//! by programs; knows the link.
 
 use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::task::Poll;
 
 use switchboard::{CallId, Delivery, DeliveryError, Due, FromPayload};
 
-use crate::feeds::Got;
 use crate::link::Link;
 
 /// What is published under the topics of a pattern: of [`Client::subscribe`](crate::Client::subscribe).
@@ -65,10 +65,10 @@ impl<T: FromPayload> Subscription<T> {
 
     /// The next value if it is here already; this does not wait.
     pub fn try_next(&mut self) -> Option<Result<Delivery<T>, DeliveryError>> {
-        let got = self.link.lock().feeds.next(self.id);
+        let got = self.link.lock().inbox.next_delivery(self.id);
         match got {
-            Got::Due(due) => Some(self.read(due)),
-            Got::Nothing | Got::End(_) => None,
+            Poll::Ready(Ok(due)) => Some(self.read(due)),
+            Poll::Ready(Err(_)) | Poll::Pending => None,
         }
     }
 }
@@ -81,11 +81,7 @@ impl<T: FromPayload> Iterator for Subscription<T> {
             return None;
         }
         let id = self.id;
-        let next = self.link.wait_for(None, None, |state| match state.feeds.next(id) {
-            Got::Due(due) => Some(Ok(due)),
-            Got::End(failure) => Some(Err(DeliveryError::Ended(failure))),
-            Got::Nothing => state.closed.get().cloned().map(DeliveryError::Disconnected).map(Err),
-        });
+        let next = self.link.wait_for(None, None, |state| state.inbox.next_delivery(id));
         self.over = next.is_err();
         Some(next.and_then(|due| self.read(due)))
     }

@@ -1,0 +1,326 @@
+//! `Inbox`: what came out of a pump and waits for whoever wants it: the ends of calls, items, deliveries,
+//! and what is for handlers. Called by adapters, each of which knows how its own threads or tasks wait and
+//! are woken; knows the pump and events, and does no waiting itself.
+
+use alloc::collections::{BTreeSet, VecDeque};
+use core::task::Poll;
+use core::time::Duration;
+
+use crate::close_reason::CloseReason;
+use crate::command::Command;
+use crate::error::{CallError, Fate, Rejected};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::id::CallId;
+use crate::instant::Instant;
+use crate::options::Streams;
+use crate::payload::Payload;
+use crate::pump::Pump;
+
+mod attempt;
+mod feeds;
+mod items;
+mod tickets;
+
+pub use attempt::Attempt;
+use feeds::Feeds;
+use items::Items;
+use tickets::{Outcome, Tickets};
+
+/// What came out of a [`Pump`] and waits for whoever wants it. An adapter gives it each
+/// [`Event`] with [`take`](Self::take), is told who is to look again, and asks it for them.
+///
+/// Whoever waits for the end of a call has a *ticket*: the token that went into the core with the command.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::Poll;
+/// use switchboard::{Config, Connection, Hello, Inbox, Instant, Options, Payload, Pump};
+///
+/// let now = Instant::ZERO;
+/// let mut pump = Pump::new(Connection::client(Arc::new(Config::default()), &Hello::new(), now)?);
+/// let mut inbox = Inbox::default();
+/// # let welcome = b"\0\0\0\x06\x85\x01\x01\x01\xa0\xf6";
+/// # pump.space()[..10].copy_from_slice(welcome);
+/// # pump.filled(now, 10);
+/// # assert!(matches!(pump.next(now), switchboard::Next::Event(_)));
+/// // (The handshake.) A call, under a ticket:
+/// let (ticket, call) = inbox.begin(|ticket| {
+///     pump.connection().request(now, "add", &Payload::null(), &Options::new(), ticket)
+/// })?;
+/// assert_eq!(inbox.answer(ticket), Poll::Pending);
+/// // Its caller does not want it any more.
+/// pump.connection().cancel(now, call)?;
+/// inbox.abandon(ticket);
+/// # Ok::<(), switchboard::Rejected>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Inbox {
+    tickets: Tickets,
+    items: Items,
+    feeds: Feeds,
+    /// What is for handlers, listeners and a broker.
+    events: VecDeque<Event>,
+    /// Calls of the peer whose caller no longer waits, until they are answered.
+    stopped: BTreeSet<CallId>,
+    /// Answers that wait for room to be written, in the order in which they were given.
+    answers: VecDeque<(CallId, Result<Payload, Failure>)>,
+    /// Bytes of messages that wait for their listeners.
+    untaken: usize,
+    closed: Option<CloseReason>,
+}
+
+/// Who is to look again, after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stir {
+    /// Nobody.
+    Nobody,
+    /// Whoever has this ticket; with `call`, whoever waits for items of it or for room for them; and
+    /// whoever waits for room for a command, for there may be some now.
+    Ended {
+        /// The ticket.
+        ticket: usize,
+        /// The call that has ended; none of a ping.
+        call: Option<CallId>,
+    },
+    /// Whoever waits for items of this call or for room for them.
+    Call(CallId),
+    /// Whoever waits for a delivery of this subscription.
+    Subscription(CallId),
+    /// Whoever serves: [`Inbox::next_event`] has something.
+    Serving,
+    /// Whoever serves, and the handler of this call of the peer: nobody waits for it any more.
+    Stopped(CallId),
+    /// Everybody: the connection has ended.
+    Everybody,
+}
+
+impl Inbox {
+    /// Takes note of an event; gives who is to look again.
+    pub fn take(&mut self, event: Event, pump: &mut Pump) -> Stir {
+        match event {
+            Event::Item { call, item } => {
+                self.items.push(call, item);
+                Stir::Call(call)
+            }
+            Event::End { call } => {
+                self.items.end(call);
+                Stir::Call(call)
+            }
+            Event::Room { call } => Stir::Call(call),
+            Event::Delivery { subscription, publication } => {
+                self.feeds.deliver(subscription, publication);
+                Stir::Subscription(subscription)
+            }
+            Event::Lagged { subscription, dropped } => {
+                self.feeds.lag(subscription, dropped);
+                Stir::Subscription(subscription)
+            }
+            Event::SubscriptionEnded { subscription, failure } => {
+                self.feeds.end(subscription, failure);
+                Stir::Subscription(subscription)
+            }
+            Event::Answer { call, token, outcome } => {
+                let ticket = token as usize;
+                self.tickets.settle(ticket, Outcome::Answer(outcome));
+                Stir::Ended { ticket, call: Some(call) }
+            }
+            Event::Pong { token, round_trip } => {
+                let ticket = token as usize;
+                self.tickets.settle(ticket, Outcome::Pong(round_trip));
+                Stir::Ended { ticket, call: None }
+            }
+            Event::Cancelled { call, .. } => {
+                self.stopped.insert(call);
+                self.events.push_back(event);
+                Stir::Stopped(call)
+            }
+            Event::Closed(reason) => {
+                self.end(&reason);
+                Stir::Everybody
+            }
+            other => self.serve(other, pump),
+        }
+    }
+
+    /// An event that is for whoever serves.
+    fn serve(&mut self, event: Event, pump: &mut Pump) -> Stir {
+        match &event {
+            Event::Message(message) => {
+                self.untaken += message.size();
+                pump.set_untaken(self.untaken);
+            }
+            Event::Request { call, streams: Streams { caller_sends: true, .. }, .. } => {
+                self.items.open(*call);
+            }
+            _ => {}
+        }
+        self.events.push_back(event);
+        Stir::Serving
+    }
+
+    /// The connection has ended: so has whatever is still waited for. [`take`](Self::take) does this, too.
+    pub fn end(&mut self, reason: &CloseReason) {
+        self.closed.get_or_insert_with(|| reason.clone());
+        self.answers.clear();
+        self.tickets.end(reason);
+    }
+
+    /// Why the connection ended, once it has.
+    #[must_use]
+    pub const fn closed(&self) -> Option<&CloseReason> {
+        self.closed.as_ref()
+    }
+
+    /// Commands something that ends later, with a new ticket for its token.
+    ///
+    /// # Errors
+    ///
+    /// What the command says; then there is no ticket.
+    pub fn begin<T>(
+        &mut self,
+        command: impl FnOnce(u64) -> Result<T, Rejected>,
+    ) -> Result<(usize, T), Rejected> {
+        self.tickets.begin(command)
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_settled(&self, ticket: usize) -> bool {
+        self.tickets.is_settled(ticket)
+    }
+
+    /// The answer to a call, once it has come; the ticket is used up then.
+    pub fn answer(&mut self, ticket: usize) -> Poll<Result<Payload, CallError>> {
+        match self.tickets.settled(ticket) {
+            None => Poll::Pending,
+            Some(Outcome::Answer(answer)) => Poll::Ready(answer),
+            Some(Outcome::Closed(reason)) => Poll::Ready(Err(may_have_run(reason))),
+            // The core answers a call as a call.
+            Some(Outcome::Pong(_)) => Poll::Ready(Ok(Payload::null())),
+        }
+    }
+
+    /// The answer to a ping, once it has come or `until` is over; the ticket is used up then.
+    pub fn pong(
+        &mut self,
+        ticket: usize,
+        now: Instant,
+        until: Option<Instant>,
+    ) -> Poll<Result<Duration, CallError>> {
+        match self.tickets.settled(ticket) {
+            Some(Outcome::Pong(round_trip)) => Poll::Ready(Ok(round_trip)),
+            Some(Outcome::Closed(reason)) => Poll::Ready(Err(may_have_run(reason))),
+            // The core answers a ping as a ping.
+            Some(Outcome::Answer(answer)) => Poll::Ready(answer.map(|_| Duration::ZERO)),
+            None if until.is_some_and(|until| until <= now) => {
+                self.abandon(ticket);
+                Poll::Ready(Err(CallError::Deadline(Fate::MayHaveRun)))
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    /// Nobody waits for it any more. The number is free once the core has handed it back.
+    pub fn abandon(&mut self, ticket: usize) {
+        self.tickets.abandon(ticket);
+    }
+
+    /// What a user is told whose command was not taken: why the connection ended, if that is known.
+    #[must_use]
+    pub fn call_error(&self, error: impl Into<CallError>) -> CallError {
+        match (error.into(), &self.closed) {
+            (CallError::Rejected(Rejected::Closed), Some(reason)) => {
+                CallError::Disconnected(reason.clone(), Fate::NeverSent)
+            }
+            (error, _) => error,
+        }
+    }
+
+    /// So many bytes of messages wait for their listeners no more.
+    pub const fn taken(&mut self, bytes: usize, pump: &mut Pump) {
+        self.untaken = self.untaken.saturating_sub(bytes);
+        pump.set_untaken(self.untaken);
+    }
+
+    /// What whoever serves is to deal with next; nothing while the inbox [is choked](Self::is_choked).
+    /// Calls that nobody waits for any more are answered in passing: the core tells why, whatever is said.
+    pub fn next_event(&mut self, now: Instant, pump: &mut Pump) -> Option<Event> {
+        while !self.is_choked() {
+            match self.events.pop_front()? {
+                Event::Request { call, .. } if self.stopped.contains(&call) => {
+                    self.respond(now, pump, call, Ok(Payload::null()));
+                }
+                event => return Some(event),
+            }
+        }
+        None
+    }
+
+    /// Whether [`next_event`](Self::next_event) would have something, if answers did not wait.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Answers a call of the peer, now or as soon as there is room: whoever gives an answer never waits
+    /// for the peer to read.
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        pump: &mut Pump,
+        call: CallId,
+        answer: Result<Payload, Failure>,
+    ) {
+        self.stopped.remove(&call);
+        self.items.close(call);
+        self.answers.push_back((call, answer));
+        self.send_answers(now, pump);
+    }
+
+    /// Gives the core the answers that wait, as far as there is room. To be called when something was
+    /// written.
+    pub fn send_answers(&mut self, now: Instant, pump: &mut Pump) {
+        while let Some((call, answer)) = self.answers.front() {
+            if pump.connection().respond(now, *call, answer.as_ref()) == Err(Rejected::Full) {
+                return;
+            }
+            // Any other error: the connection has ended meanwhile, and has told the caller.
+            self.stopped.remove(call);
+            self.answers.pop_front();
+        }
+    }
+
+    /// Whether answers wait for the peer to read: so long it is given no further work, and its answers
+    /// take no more memory than those that are being made.
+    #[must_use]
+    pub fn is_choked(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    /// Whether nobody waits for the answer to this call of the peer any more.
+    #[must_use]
+    pub fn is_stopped(&self, call: CallId) -> bool {
+        self.closed.is_some() || self.stopped.contains(&call)
+    }
+
+    /// Does what a broker has decided for this connection.
+    pub fn apply(&mut self, now: Instant, pump: &mut Pump, command: Command) {
+        if let Command::Subscribe { subscription: call, .. }
+        | Command::Published { call, .. }
+        | Command::Refuse { call, .. } = &command
+        {
+            self.stopped.remove(call);
+        }
+        // What cannot be done any more concerns a peer that has gone on, and is forgotten.
+        let _ = pump.connection().apply(now, command);
+    }
+}
+
+const fn may_have_run(reason: CloseReason) -> CallError {
+    CallError::Disconnected(reason, Fate::MayHaveRun)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! What an inbox keeps of the peer's calls: nothing, once they are answered.
+
+use alloc::sync::Arc;
+
+use super::*;
+use crate::config::Config;
+use crate::connection::{Connection, Welcome};
+use crate::id::ConnectionId;
+use crate::pump::Next;
+
+const NOW: Instant = Instant::ZERO;
+
+/// Gives these bytes to the pump, and takes what comes of them.
+fn hears(inbox: &mut Inbox, pump: &mut Pump, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let space = pump.space();
+        let count = space.len().min(bytes.len());
+        space[..count].copy_from_slice(&bytes[..count]);
+        pump.filled(NOW, count);
+        bytes = &bytes[count..];
+        takes(inbox, pump);
+    }
+}
+
+fn takes(inbox: &mut Inbox, pump: &mut Pump) {
+    while let Next::Event(event) = pump.next(NOW) {
+        inbox.take(event, pump);
+    }
+}
+
+/// The peer reads all that there is.
+fn writes(inbox: &mut Inbox, pump: &mut Pump) {
+    loop {
+        let mut chunks = [&[][..]; 16];
+        let count = pump.chunks(&mut chunks);
+        let bytes = chunks[..count].iter().map(|chunk| chunk.len()).sum();
+        if bytes == 0 {
+            return;
+        }
+        pump.wrote(NOW, bytes);
+        inbox.send_answers(NOW, pump);
+        takes(inbox, pump);
+    }
+}
+
+#[test]
+fn a_call_that_is_given_up_while_its_answer_waits_for_room_leaves_nothing_behind() {
+    let config = Config { max_unsent: 1, ..Config::default() };
+    let id = ConnectionId::new(7).unwrap();
+    let mut pump = Pump::new(Connection::server(Arc::new(config), id, NOW));
+    let (mut inbox, pump) = (Inbox::default(), &mut pump);
+    hears(&mut inbox, pump, b"\0\0\0\x12\x85\0kswitchboard\x81\x01\xa0\xf6");
+    assert!(matches!(inbox.next_event(NOW, pump), Some(Event::Hello(_))));
+    pump.connection().accept(NOW, &Welcome::new()).unwrap();
+    writes(&mut inbox, pump);
+    // [7, id, "b", {}, null], twice, and [13, id] for the second one, whose answer finds no room.
+    hears(
+        &mut inbox,
+        pump,
+        b"\0\0\0\x07\x85\x07\x01\x61b\xa0\xf6\0\0\0\x07\x85\x07\x03\x61b\xa0\xf6",
+    );
+    for _ in 0..2 {
+        let Some(Event::Request { call, .. }) = inbox.events.pop_front() else { panic!("no call") };
+        inbox.respond(NOW, pump, call, Ok(Payload::bytes(&[0; 1000])));
+    }
+    assert!(inbox.is_choked(), "the second answer waits");
+    hears(&mut inbox, pump, b"\0\0\0\x03\x82\x0d\x03");
+    assert_eq!(inbox.stopped.len(), 1, "the peer has given it up");
+    writes(&mut inbox, pump);
+    assert!(!inbox.is_choked());
+    assert_eq!(inbox.stopped.len(), 0);
+}
