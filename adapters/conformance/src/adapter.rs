@@ -1,32 +1,44 @@
-//! `Adapter`: what an adapter must be able to do to be tested, in terms of calls that block. Knows the core's
-//! nouns and how opening can fail.
+//! `Adapter`: what an adapter must be able to do to be tested, in terms of calls that block. Called by the
+//! scenarios; knows the core's nouns and how opening can fail.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard::{CallError, CloseReason, Config, Failure, Options, Payload, Restart};
+use switchboard::{
+    Asked, CallError, CloseReason, Config, Delivery, DeliveryError, Failure, Options, Payload,
+    Restart,
+};
 use switchboard_endpoint::OpenError;
 
 /// An adapter: how its servers and clients are made. Everything is called from several threads; what fails
 /// is told as the adapter tells it.
 pub trait Adapter: Sync {
-    /// Binds `address`, which is a path, and serves there.
+    /// Binds `address` and serves there.
     fn serve(&self, address: &str, serves: Serves) -> Box<dyn Server>;
     /// Connects, with `hello` for a payload.
     fn connect(&self, address: &str, hello: &Payload, serves: Serves) -> Opened;
 }
 
 /// A client, or why there is none.
-pub type Opened = Result<Box<dyn End>, OpenError>;
+pub type Opened = Result<Box<dyn Client>, OpenError>;
 /// A call's end.
 pub type Answer = Result<Payload, CallError>;
+/// The next item of a stream, an item that is none, or why there is no more; `None` behind the last one.
+pub type NextItem = Option<Result<Payload, CallError>>;
+/// The two halves of a call with streams both ways. Dropping both cancels it, unless it was answered.
+pub type Halves = (Box<dyn Sending>, Box<dyn Taking>);
+/// What a subscriber gets next; `None` behind the last thing.
+pub type NextDelivery = Option<Result<Delivery<Payload>, DeliveryError>>;
 /// Answers calls. It may block.
-pub type Handler = Arc<dyn Fn(&dyn Asked, Payload) -> Result<Payload, Failure> + Send + Sync>;
+pub type Handler = Arc<dyn Fn(&dyn Call, Payload) -> Result<Payload, Failure> + Send + Sync>;
 /// Takes messages. It may block.
 pub type Listener = Arc<dyn Fn(Payload) + Send + Sync>;
 /// Lets a client in by its hello, or not.
 pub type Authorize = Arc<dyn Fn(&Payload) -> Result<(), Failure> + Send + Sync>;
+
+/// Lets a client have what it asks for, or not.
+pub type Check = Arc<dyn Fn(Asked<'_>) -> Result<(), Failure> + Send + Sync>;
 
 /// What a client or a server serves.
 #[derive(Clone, Default)]
@@ -39,6 +51,10 @@ pub struct Serves {
     pub listeners: Vec<(&'static str, Listener)>,
     /// A server's authorisation; `None` for its default.
     pub authorize: Option<Authorize>,
+    /// What a server's clients may ask for; `None` for everything.
+    pub check: Option<Check>,
+    /// A client's scope; none by default.
+    pub scope: &'static str,
     /// Handlers run one after the other, in the order in which their calls came.
     pub one_by_one: bool,
 }
@@ -55,7 +71,7 @@ impl Serves {
     pub fn handle(
         mut self,
         channel: &'static str,
-        handler: impl Fn(&dyn Asked, Payload) -> Result<Payload, Failure> + Send + Sync + 'static,
+        handler: impl Fn(&dyn Call, Payload) -> Result<Payload, Failure> + Send + Sync + 'static,
     ) -> Self {
         self.handlers.push((channel, Arc::new(handler)));
         self
@@ -80,11 +96,15 @@ impl fmt::Debug for Serves {
 }
 
 /// A call, as its handler sees it.
-pub trait Asked {
+pub trait Call {
     /// How long its caller still waits.
     fn time_left(&self) -> Option<Duration>;
     /// Whether nobody waits for the answer any more.
     fn is_cancelled(&self) -> bool;
+    /// Waits for the caller's next item. An error that is not about an item is the last thing.
+    fn next(&self) -> NextItem;
+    /// Sends the caller an item. Waits while it takes none.
+    fn send(&self, item: &Payload) -> Result<(), CallError>;
     /// Calls the caller back.
     fn request(&self, channel: &str, args: &Payload) -> Answer;
 }
@@ -100,6 +120,8 @@ pub trait End: Send + Sync {
         args: &Payload,
         options: &Options,
     ) -> Result<Box<dyn Pending>, CallError>;
+    /// Makes a call with streams of items both ways.
+    fn open(&self, channel: &str, args: &Payload, options: &Options) -> Result<Halves, CallError>;
     /// Sends a message.
     fn send(&self, channel: &str, message: &Payload) -> Result<(), CallError>;
     /// Closes gracefully; a client waits for the end.
@@ -108,6 +130,52 @@ pub trait End: Send + Sync {
     fn abort(&self, message: &str);
     /// Why it ended, once it has.
     fn closed(&self) -> Option<CloseReason>;
+}
+
+/// A client: an end that subscribes and publishes.
+pub trait Client: End {
+    /// Itself, as the end that it is.
+    fn as_end(&self) -> &dyn End;
+    /// Subscribes to the topics of a pattern, and waits until that is accepted.
+    fn subscribe(&self, pattern: &str, options: &Options)
+    -> Result<Box<dyn Subscribed>, CallError>;
+    /// Publishes under a topic.
+    fn publish(&self, topic: &str, value: &Payload, options: &Options) -> Result<(), CallError>;
+    /// Publishes, and waits to learn for how many subscriptions.
+    fn publish_counted(
+        &self,
+        topic: &str,
+        value: &Payload,
+        options: &Options,
+    ) -> Result<u64, CallError>;
+    /// Reads nothing any more, until [`resume`](Self::resume).
+    fn pause(&self);
+    /// Reads again.
+    fn resume(&self);
+}
+
+/// The half of a call with streams that sends.
+pub trait Sending: Send + Sync {
+    /// Sends an item. Waits while the other side takes none, at most until the call has ended.
+    fn send(&self, item: &Payload) -> Result<(), CallError>;
+    /// Says that all have been sent.
+    fn finish(&self) -> Result<(), CallError>;
+}
+
+/// The half of a call with streams that receives.
+pub trait Taking: Send {
+    /// Waits for the next item. `None` when no more will come.
+    fn next(&mut self) -> NextItem;
+    /// Waits for the answer, past items that still come.
+    fn answer(self: Box<Self>) -> Answer;
+}
+
+/// A subscription. Dropping it ends it.
+pub trait Subscribed: Send {
+    /// How many of the first values were retained.
+    fn retained(&self) -> u64;
+    /// Waits for what comes next.
+    fn next(&mut self) -> NextDelivery;
 }
 
 /// A call that was started. Dropping it cancels the call.
@@ -120,8 +188,18 @@ pub trait Pending: Send {
 
 /// A server. Dropping it ends its connections at once.
 pub trait Server: Send + Sync {
+    /// Where it is bound, as its clients spell it: with the port that the system chose.
+    fn address(&self) -> String;
     /// Who is connected.
     fn peers(&self) -> Vec<Box<dyn End>>;
+    /// Publishes to the clients of a scope, and tells for how many subscriptions.
+    fn publish(
+        &self,
+        scope: &str,
+        topic: &str,
+        value: &Payload,
+        options: &Options,
+    ) -> Result<u64, CallError>;
     /// Closes gracefully, and waits for the end.
     fn close(&self, how: Restart);
 }

@@ -1,18 +1,18 @@
-//! The blocking adapter does what every adapter must.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+//! The blocking adapter as the scenarios see it. Called by the matrix; knows that adapter.
 
 use std::time::Duration;
 
 use switchboard::{CallError, CloseReason, Options, Payload, PeerHello, Restart, Welcome};
-use switchboard_blocking::{Call, Client, Context, Peer, Server};
+use switchboard_blocking::{
+    Call, Client, Context, ExchangeReceiver, ExchangeSender, Peer, Server, Subscription,
+};
+use switchboard_conformance as conformance;
 use switchboard_conformance::{
-    Adapter, Answer, Asked, End, Opened, Pending, Serves, conformance_tests,
+    Adapter, Answer, End, Halves, NextDelivery, NextItem, Opened, Pending, Sending, Serves,
+    Subscribed, Taking,
 };
 
-struct Blocking;
-
-conformance_tests!(Blocking);
+pub(crate) struct Blocking;
 
 /// Both builders have the same methods.
 macro_rules! serving {
@@ -32,31 +32,42 @@ macro_rules! serving {
 }
 
 impl Adapter for Blocking {
-    fn serve(&self, address: &str, serves: Serves) -> Box<dyn switchboard_conformance::Server> {
+    fn serve(&self, address: &str, serves: Serves) -> Box<dyn conformance::Server> {
         let mut builder = serving!(Server::builder(), serves);
         if let Some(authorize) = serves.authorize {
             builder = builder.authorize(move |hello: &PeerHello, _| {
                 authorize(&hello.payload).map(|()| Welcome::new())
             });
         }
+        if let Some(check) = serves.check {
+            builder = builder.check(move |_, asked| check(asked));
+        }
         Box::new(Served(builder.bind(address).unwrap()))
     }
 
     fn connect(&self, address: &str, hello: &Payload, serves: Serves) -> Opened {
-        let builder = serving!(Client::builder().hello(hello), serves);
+        let builder = serving!(Client::builder().hello(hello).scope(serves.scope), serves);
         Ok(Box::new(Ours(builder.connect(address)?)))
     }
 }
 
 struct Caller(Context);
 
-impl Asked for Caller {
+impl conformance::Call for Caller {
     fn time_left(&self) -> Option<Duration> {
         self.0.time_left()
     }
 
     fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
+    }
+
+    fn next(&self) -> NextItem {
+        self.0.items().next()
+    }
+
+    fn send(&self, item: &Payload) -> Result<(), CallError> {
+        self.0.sender()?.send(item)
     }
 
     fn request(&self, channel: &str, args: &Payload) -> Answer {
@@ -66,9 +77,23 @@ impl Asked for Caller {
 
 struct Served(Server);
 
-impl switchboard_conformance::Server for Served {
+impl conformance::Server for Served {
+    fn address(&self) -> String {
+        self.0.address().unwrap().to_string()
+    }
+
     fn peers(&self) -> Vec<Box<dyn End>> {
         self.0.peers().into_iter().map(|peer| Box::new(Theirs(peer)) as Box<dyn End>).collect()
+    }
+
+    fn publish(
+        &self,
+        scope: &str,
+        topic: &str,
+        value: &Payload,
+        options: &Options,
+    ) -> Result<u64, CallError> {
+        self.0.scope(scope).publish(topic, value, options)
     }
 
     fn close(&self, how: Restart) {
@@ -86,6 +111,42 @@ impl Pending for Started {
     fn canceller(&self) -> Box<dyn Fn() + Send + Sync> {
         let canceller = self.0.canceller();
         Box::new(move || canceller.cancel())
+    }
+}
+
+struct Sender(ExchangeSender);
+
+impl Sending for Sender {
+    fn send(&self, item: &Payload) -> Result<(), CallError> {
+        self.0.send(item)
+    }
+
+    fn finish(&self) -> Result<(), CallError> {
+        self.0.finish()
+    }
+}
+
+struct Receiver(ExchangeReceiver);
+
+impl Taking for Receiver {
+    fn next(&mut self) -> NextItem {
+        self.0.next()
+    }
+
+    fn answer(self: Box<Self>) -> Answer {
+        self.0.answer()
+    }
+}
+
+struct Subscriber(Subscription<Payload>);
+
+impl Subscribed for Subscriber {
+    fn retained(&self) -> u64 {
+        self.0.retained()
+    }
+
+    fn next(&mut self) -> NextDelivery {
+        self.0.next()
     }
 }
 
@@ -109,6 +170,17 @@ macro_rules! end {
                 Ok(Box::new(Started(self.0.with(options.clone()).start(channel, args)?)))
             }
 
+            fn open(
+                &self,
+                channel: &str,
+                args: &Payload,
+                options: &Options,
+            ) -> Result<Halves, CallError> {
+                let exchange = self.0.with(options.clone()).open(channel, args)?;
+                let (sender, receiver) = exchange.split();
+                Ok((Box::new(Sender(sender)), Box::new(Receiver(receiver))))
+            }
+
             fn send(&self, channel: &str, message: &Payload) -> Result<(), CallError> {
                 self.0.with(Options::new().no_deadline()).send(channel, message)
             }
@@ -130,3 +202,38 @@ macro_rules! end {
 
 end!(Ours);
 end!(Theirs);
+
+impl conformance::Client for Ours {
+    fn as_end(&self) -> &dyn End {
+        self
+    }
+
+    fn subscribe(
+        &self,
+        pattern: &str,
+        options: &Options,
+    ) -> Result<Box<dyn Subscribed>, CallError> {
+        Ok(Box::new(Subscriber(self.0.with(options.clone()).subscribe(pattern)?)))
+    }
+
+    fn publish(&self, topic: &str, value: &Payload, options: &Options) -> Result<(), CallError> {
+        self.0.with(options.clone()).publish(topic, value)
+    }
+
+    fn publish_counted(
+        &self,
+        topic: &str,
+        value: &Payload,
+        options: &Options,
+    ) -> Result<u64, CallError> {
+        self.0.with(options.clone()).publish_counted(topic, value)
+    }
+
+    fn pause(&self) {
+        self.0.pause();
+    }
+
+    fn resume(&self) {
+        self.0.resume();
+    }
+}

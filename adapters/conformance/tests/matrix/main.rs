@@ -1,0 +1,9 @@
+//! Every adapter with itself and with every other one. A new one is a module and a line.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod blocking;
+
+switchboard_conformance::conformance_tests! {
+    blocking: crate::blocking::Blocking,
+}
