@@ -7,6 +7,7 @@ mod common;
 
 use std::env;
 use std::io::{BufRead, BufReader, Lines};
+use std::net::Shutdown;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -323,7 +324,8 @@ fn a_client_whose_write_failed_says_why_to_the_next_caller() {
     let client = thread::spawn(move || Client::connect(&address).unwrap());
     let raw = Raw::welcomes(&listener, WELCOME);
     let client = client.join().unwrap();
-    drop(raw);
+    // Not dropped: a process that another test starts just now may hold a copy of it.
+    raw.0.shutdown(Shutdown::Both).unwrap();
     // Nobody has noticed yet.
     client.send("n", &1).unwrap();
     let lost = CallError::Disconnected(CloseReason::Lost, Fate::NeverSent);
