@@ -8,6 +8,8 @@ use crate::error::ProtocolError;
 const LENGTH: usize = 4;
 /// What one read asks for: every whole frame of many small ones, and not much memory.
 pub(crate) const READ: usize = 16 * 1024;
+/// And what it asks for when the one before got all that it asked for.
+const BULK: usize = 64 * 1024;
 /// A larger frame gets so many times the room that its bytes have filled already: few copies while it
 /// grows, and never more memory than a multiple of what came.
 const GROWTH: usize = 16;
@@ -21,6 +23,8 @@ const KEPT: usize = 64 * 1024;
 /// The memory of a taken frame up to this size is used again for the next large one, if nobody holds the
 /// frame any more: to get such memory anew, zeroed, costs several times what it costs to fill it.
 pub(crate) const SPARE: usize = 2 << 20;
+/// Of so many frames: those of a stream are used while the next ones come.
+const SPARES: usize = 4;
 
 /// A receive buffer that knows where frames begin and end.
 ///
@@ -35,18 +39,21 @@ pub struct Decoder {
     start: usize,
     end: usize,
     max_frame: u32,
-    /// The memory of the last large frame, which its receiver may still hold.
-    spare: Bytes,
-    /// A large frame has come since this was asked last.
+    /// The memory of the last large frames, which their receivers may still hold, newest first; up to
+    /// [`SPARE`] bytes.
+    spares: [Bytes; SPARES],
+    /// A large frame has come, or very many bytes at once, since this was asked last.
     spare_is_used: bool,
+    /// The last read got all that it asked for.
+    eager: bool,
 }
 
 impl Decoder {
     /// A decoder that refuses frames longer than `max_frame` bytes, from their first four bytes.
     #[must_use]
     pub fn new(max_frame: u32) -> Self {
-        let (buffer, spare) = (BytesMut::new(), Bytes::new());
-        Self { buffer, start: 0, end: 0, max_frame, spare, spare_is_used: false }
+        let (buffer, spares) = (BytesMut::new(), [const { Bytes::new() }; SPARES]);
+        Self { buffer, start: 0, end: 0, max_frame, spares, spare_is_used: false, eager: false }
     }
 
     /// Changes the limit for the frames that have not been looked at yet.
@@ -57,10 +64,14 @@ impl Decoder {
     /// Where to put the next bytes of the stream: never empty, as much as is worth reading at once.
     pub fn space(&mut self) -> &mut [u8] {
         let lacking = self.lacking();
-        let growth = (self.buffered() * GROWTH).max(self.spare.len());
+        let last = self.spares[0].len();
+        let growth = (self.buffered() * GROWTH).max(last);
         let wanted = lacking.saturating_add(SLACK).min(growth).max(READ);
-        if self.buffer.len() - self.end < lacking.clamp(1, READ / 4) {
-            self.make_room(wanted);
+        // One that fits the next large frame as well.
+        let usual = if self.eager { last.clamp(BULK, BULK + READ) } else { READ };
+        let grows = self.buffered() == 0 && self.buffer.len() < usual;
+        if grows || self.buffer.len() - self.end < lacking.clamp(1, READ / 4) {
+            self.make_room(wanted, usual);
         }
         &mut self.buffer[self.end..]
     }
@@ -68,6 +79,8 @@ impl Decoder {
     /// Says how many bytes of [`space`](Self::space) were filled, counted from its front.
     pub fn filled(&mut self, bytes: usize) {
         self.end = self.buffer.len().min(self.end.saturating_add(bytes));
+        self.eager = self.end == self.buffer.len();
+        self.spare_is_used |= self.end >= BULK;
     }
 
     /// The next frame, without its length, if it is whole.
@@ -96,13 +109,14 @@ impl Decoder {
     }
 
     /// Takes the last `bytes` bytes of the frame that [`peek`](Self::peek) shows, and drops the
-    /// rest of it: a small tail is copied, a large one is a slice of the buffer.
+    /// rest of it: a small tail is copied, a large one is a slice of the buffer, unless that is much
+    /// larger.
     pub fn take_tail(&mut self, bytes: usize) -> Bytes {
         let Ok(Some(frame)) = self.peek() else { return Bytes::new() };
         let tail = bytes.min(frame.len());
         let end = self.start + LENGTH + frame.len();
         let held = self.buffer.len();
-        if tail <= COPIED {
+        if tail <= COPIED || (held >= BULK && tail <= READ) {
             let copied = Bytes::copy_from_slice(&self.buffer[end - tail..end]);
             self.start = end;
             self.settle(held);
@@ -119,7 +133,7 @@ impl Decoder {
         self.buffer = BytesMut::from(&whole[end..self.end]);
         (self.start, self.end) = (0, behind);
         if held <= SPARE {
-            (self.spare, self.spare_is_used) = (whole.clone(), true);
+            self.keep_spare(whole.clone());
         }
         whole.slice(end - tail..end)
     }
@@ -137,14 +151,20 @@ impl Decoder {
         }
     }
 
-    /// Gives back the memory that is kept for the next large frame: for a stream that has become quiet.
+    /// Gives back the memory that is kept for the next large frame, or for very many bytes at once: for a
+    /// stream that has become quiet.
     pub fn shrink(&mut self) {
-        self.spare = Bytes::new();
+        self.spares = Default::default();
+        if self.buffer.len() >= BULK && self.buffered() < READ {
+            self.buffer = BytesMut::from(&self.buffer[self.start..self.end]);
+            (self.start, self.end) = (0, self.buffer.len());
+        }
     }
 
-    /// Whether memory is kept for the next large frame, and whether one has come since this was asked.
-    pub(crate) const fn spare(&mut self) -> (bool, bool) {
-        (!self.spare.is_empty(), core::mem::replace(&mut self.spare_is_used, false))
+    /// Whether such memory is kept, and whether it was needed since this was asked.
+    pub(crate) fn spare(&mut self) -> (bool, bool) {
+        let kept = self.spares.iter().any(|spare| !spare.is_empty()) || self.buffer.len() >= BULK;
+        (kept, core::mem::replace(&mut self.spare_is_used, false))
     }
 
     /// How many bytes have come and are not taken: a stream that ends now ends inside a frame unless
@@ -191,19 +211,35 @@ impl Decoder {
     /// Initialised memory of at least so many bytes, and not many more: a small frame that is kept for
     /// long must not pin the memory of a large one.
     fn take_spare(&mut self, bytes: usize) -> BytesMut {
-        if !(bytes..=bytes + READ).contains(&self.spare.len()) {
-            return BytesMut::zeroed(bytes);
-        }
-        core::mem::take(&mut self.spare).try_into_mut().unwrap_or_else(|_| BytesMut::zeroed(bytes))
+        let fits = |spare: &Bytes| (bytes..=bytes + READ).contains(&spare.len());
+        let free = self.spares.iter().position(|spare| fits(spare) && spare.is_unique());
+        let spare = free.map(|index| core::mem::take(&mut self.spares[index]));
+        spare.and_then(|spare| spare.try_into_mut().ok()).unwrap_or_else(|| BytesMut::zeroed(bytes))
     }
 
-    /// Moves what is buffered to the front, into a larger buffer if need be.
-    fn make_room(&mut self, wanted: usize) {
+    fn keep_spare(&mut self, whole: Bytes) {
+        // One that was used again has left its place, else the oldest makes room.
+        let place = self.spares.iter().position(Bytes::is_empty).unwrap_or(SPARES - 1);
+        self.spares[..=place].rotate_right(1);
+        self.spares[0] = whole;
+        self.spare_is_used = true;
+        let mut kept = 0;
+        for spare in &mut self.spares {
+            kept += spare.len();
+            if kept > SPARE {
+                *spare = Bytes::new();
+            }
+        }
+    }
+
+    /// Moves what is buffered to the front, into a larger buffer if need be: with room for so much, and
+    /// as large as `usual`.
+    fn make_room(&mut self, wanted: usize, usual: usize) {
         let buffered = self.buffered();
-        if self.buffer.len() >= buffered + wanted {
+        if self.buffer.len() >= usual.max(buffered + wanted) {
             self.buffer.copy_within(self.start..self.end, 0);
         } else {
-            let mut buffer = self.take_spare(buffered + wanted);
+            let mut buffer = self.take_spare(usual.max(buffered + wanted));
             buffer[..buffered].copy_from_slice(&self.buffer[self.start..self.end]);
             self.buffer = buffer;
         }
