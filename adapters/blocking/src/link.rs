@@ -18,8 +18,9 @@ use crate::wait::{Ready, Wake, wait};
 
 /// Slices of one vectored write: the frames of a turn are in one or two, each large payload adds one.
 const SLICES: usize = 16;
-/// Reads in a row, so that a fast writer does not keep the others from being served.
-const READS: usize = 16;
+/// So many bytes are read in a row, so that a fast writer does not keep the others from being served, and
+/// what was read is dealt with while the processor has it at hand.
+const READS: usize = 64 * 1024;
 
 /// A command without an answer to wait for is written together with those behind it, up to so many
 /// bytes.
@@ -175,7 +176,8 @@ impl Link {
     fn read(&self, state: &mut State) {
         let now = state.now;
         state.fed = true;
-        for _ in 0..READS {
+        let mut left = READS;
+        while left > 0 {
             let space = state.pump.space();
             let wanted = space.len();
             match self.stream.try_read(space) {
@@ -184,6 +186,7 @@ impl Link {
                     if count < wanted {
                         return;
                     }
+                    left = left.saturating_sub(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => return state.pump.filled(now, 0),
@@ -320,6 +323,22 @@ impl Link {
     /// Drives the pump for somebody without the seat, after a command; wakes the holder of the seat if
     /// that changes anything for it.
     pub(crate) fn nudge(self: &Arc<Self>, state: &mut State) {
+        if self.drive(state) {
+            self.drive_in_background(state);
+        }
+    }
+
+    /// The same for one who is likely to come back soon: what the socket does not take now is left to
+    /// whoever drives next, and to a thread of its own only if that takes long.
+    pub(crate) fn nudge_amid(self: &Arc<Self>, state: &mut State) {
+        if self.drive(state) {
+            self.arm(state, Some(state.now + BATCH_TIME));
+        }
+    }
+
+    /// Whether something is left to write, and nobody waits to do it.
+    fn drive(self: &Arc<Self>, state: &mut State) -> bool {
+        let mut left = false;
         // To the end, although it is no turn of its own: there may be nobody else to go on, or to arm
         // the timer. It ends, for nothing is read.
         let turn = loop {
@@ -338,9 +357,7 @@ impl Link {
             }
             (Turn::Wait { write, until, .. }, None) => {
                 self.arm(state, until);
-                if write {
-                    self.drive_in_background(state);
-                }
+                left = write;
                 false
             }
             (Turn::Again | Turn::Done, _) => true,
@@ -348,6 +365,7 @@ impl Link {
         if changed || state.inbox.has_events() {
             self.wake.wake();
         }
+        left
     }
 
     /// The same for something that was started and that nobody waits for yet: it may be written with

@@ -42,7 +42,7 @@ impl Link {
                 let sent = state.send_item(call, payload);
                 let seen = state.stirs;
                 // If it was refused: what is not written holds back the room that is waited for.
-                self.nudge(&mut state);
+                self.nudge_amid(&mut state);
                 match sent {
                     Poll::Ready(sent) => return sent,
                     Poll::Pending => seen,
