@@ -36,6 +36,14 @@ pub enum Command {
         /// What it gets.
         publication: Publication,
     },
+    /// The same for several, oldest first. What is to be written at once anyway, because nothing else waits
+    /// to be, does not count for the limits of the subscription's queue.
+    DeliverAll {
+        /// Which one.
+        subscription: CallId,
+        /// What it gets.
+        publications: Arc<Vec<Publication>>,
+    },
     /// Ends a subscription of the peer. What is queued for it is dropped.
     EndSubscription {
         /// Which one.

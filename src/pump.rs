@@ -1,8 +1,11 @@
 //! `Pump`: a connection with its receive buffer and its budget; all that a driver touches. Called by
-//! adapters and hand-written loops; knows the connection's public part and the decoder.
+//! adapters and hand-written loops; knows the connection's public part, commands
+//! and the decoder.
 
 use crate::close_reason::CloseReason;
+use crate::command::Command;
 use crate::connection::Connection;
+use crate::error::Rejected;
 use crate::event::Event;
 use crate::instant::Instant;
 use crate::wire::{Decoder, LEAST_MAX_FRAME};
@@ -70,6 +73,8 @@ pub struct Pump {
     paused: bool,
     /// When the memory of the last large frame is given back, if no further one comes.
     shrinks: Option<Instant>,
+    /// What is to be delivered with the next turn.
+    deliveries: Option<Command>,
 }
 
 impl Pump {
@@ -85,6 +90,7 @@ impl Pump {
             untaken: 0,
             paused: false,
             shrinks: None,
+            deliveries: None,
         }
     }
 
@@ -93,9 +99,34 @@ impl Pump {
         &mut self.connection
     }
 
+    /// Does what was decided for this connection, as [`Connection::apply`] does; of many deliveries, for
+    /// which nothing else waits, not before [`next`](Self::next): so whoever carries them to many
+    /// connections, and then drives each, has the bytes at hand that are to be written.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Connection::apply`], unless it waits for `next`: then nobody is told.
+    pub fn apply(&mut self, now: Instant, command: Command) -> Result<(), Rejected> {
+        let many = matches!(command, Command::DeliverAll { .. });
+        if many && self.deliveries.is_none() && self.connection.unsent() == 0 {
+            self.deliveries = Some(command);
+            return Ok(());
+        }
+        self.deliver(now);
+        self.connection.apply(now, command)
+    }
+
+    fn deliver(&mut self, now: Instant) {
+        if let Some(command) = self.deliveries.take() {
+            // Refused is only what concerns a subscription that has ended.
+            let _ = self.connection.apply(now, command);
+        }
+    }
+
     /// What to do now. `now` must come from one clock for the life of the pump.
     #[must_use]
     pub fn next(&mut self, now: Instant) -> Next {
+        self.deliver(now);
         if self.connection.poll_timeout().is_some_and(|(until, _)| until <= now) {
             self.connection.handle_timeout(now);
         }

@@ -124,7 +124,7 @@ const LAYERS: &[(&str, &str)] = &[
         "backlog command connection close_reason config counters error event failure id instant options payload \
          policy publication status topic wire",
     ),
-    ("src/pump.rs", "connection close_reason error event instant wire"),
+    ("src/pump.rs", "command connection close_reason error event instant wire"),
     (
         "src/inbox/",
         "backlog close_reason command config delivery error event failure id instant options payload publication \

@@ -62,22 +62,33 @@ impl<L: Line> Hall<L> {
         self.lines.remove(&id).map(|entry| entry.line)
     }
 
-    /// Asks something of the broker, and gives its commands to their lines.
+    /// Asks something of the broker, and gives its commands to their lines, now or with
+    /// [`take_given`](Self::take_given): what [is not pressing](Broker::is_pressing) waits.
     pub fn with<R>(&mut self, now: L::Time, ask: impl FnOnce(&mut Broker) -> R) -> R {
         self.look_at_the_full();
         let answer = ask(&mut self.broker);
-        self.carry(now);
+        if self.broker.is_pressing() {
+            self.carry(now);
+        }
         answer
     }
 
     /// Whether [`take_given`](Self::take_given) has any.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        !self.given.is_empty()
+        !self.given.is_empty() || self.broker.has_commands()
     }
 
-    /// Those that were given something since this was last asked: they are to be driven and written.
-    pub fn take_given(&mut self) -> Vec<Arc<L>> {
+    /// Whether it should be asked now, whatever comes next: [`Broker::has_enough`].
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.broker.has_enough()
+    }
+
+    /// Those that were given something since this was last asked: they are to be driven and written. To be
+    /// asked once there is nothing else to do, and now and then amid very much.
+    pub fn take_given(&mut self, now: L::Time) -> Vec<Arc<L>> {
+        self.carry(now);
         let Self { lines, given, .. } = self;
         let line = |id| {
             let entry = lines.get_mut(&id)?;

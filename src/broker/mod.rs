@@ -209,14 +209,32 @@ impl Broker {
     pub fn poll_command(&mut self) -> Option<(ConnectionId, Command)> {
         loop {
             match self.queue.next(self.ended)? {
-                Step::Delivery(to, _, true) if !self.hub.is_subscribed(to) => {}
-                Step::Delivery(to, publication, _) => {
-                    let subscription = to.subscription;
-                    return Some((to.connection, Command::Deliver { subscription, publication }));
-                }
-                Step::Command(to, command) => return Some((to, command)),
+                (Step::Delivery(to, _), true) if !self.hub.is_subscribed(to) => {}
+                (Step::Delivery(to, command), _) => return Some((to.connection, command)),
+                (Step::Command(to, command), _) => return Some((to, command)),
             }
         }
+    }
+
+    /// Whether there are commands.
+    #[must_use]
+    pub fn has_commands(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Whether there are commands that should be polled before the next event is handled. Otherwise they
+    /// may wait until there is no event to handle, or they [are enough](Self::has_enough): publications one
+    /// behind the other for the same subscriptions are then one command for each.
+    #[must_use]
+    pub const fn is_pressing(&self) -> bool {
+        self.queue.is_pressing()
+    }
+
+    /// Whether the publications that wait are as many as one command takes: up to 16 KiB, which is what a
+    /// connection writes at once.
+    #[must_use]
+    pub const fn has_enough(&self) -> bool {
+        self.queue.is_full()
     }
 
     /// The connections of a scope, in the order of their numbers.

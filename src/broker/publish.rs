@@ -99,10 +99,11 @@ impl Broker {
         except: Option<ConnectionId>,
     ) -> u64 {
         let mut to = Vec::new();
-        self.hub.route(scope, publication.topic(), except, &mut to);
+        let of_groups = self.hub.route(scope, publication.topic(), except, &mut to);
         let count = to.len() as u64;
         if count > 0 {
-            self.queue.fan_out(publication, to, self.ended);
+            // Whose turn it is in a group depends on who has room.
+            self.queue.fan_out(publication, to, self.ended, of_groups > 0);
         }
         count
     }

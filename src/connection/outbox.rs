@@ -5,16 +5,18 @@
 //! copied. Positions count every byte that was ever queued, so that "has it been written?" is one
 //! comparison.
 
+mod deliveries;
+
 use alloc::collections::VecDeque;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::id::CallId;
 use crate::payload::Payload;
-use crate::publication::Publication;
-use crate::wire::{Frame, encode_delivery_head};
+use crate::wire::Frame;
 
 /// A payload up to this size is copied behind its head: cheaper than a slice of its own in `writev`.
 const COPIED: usize = 4096;
+/// The length of a frame stands before it.
+const LENGTH: usize = 4;
 /// A larger buffer is given back as soon as it is empty.
 const KEPT: usize = 64 * 1024;
 /// Of longer queues the rest is given back, likewise.
@@ -115,20 +117,11 @@ impl Outbox {
         Ok(self.note_frame(start, length, shared, counted))
     }
 
-    /// Queues a `delivery`, whose length was looked at before.
-    pub(crate) fn push_delivery(&mut self, subscription: CallId, publication: &Publication) {
-        if self.severed {
-            return;
+    fn note_buffered(&mut self, bytes: usize) {
+        match self.parts.back_mut() {
+            Some(Part::Buffered(len)) => *len += bytes,
+            _ => self.parts.push_back(Part::Buffered(bytes)),
         }
-        let (head, tail) = publication.encoded();
-        let start = self.buffer.len();
-        let length =
-            encode_delivery_head(&mut self.buffer, subscription, publication.encoded_len());
-        if head.len() <= COPIED {
-            self.buffer.put_slice(head);
-        }
-        let pieces = [head, tail].into_iter().filter(|piece| piece.len() > COPIED);
-        self.note_frame(start, length, pieces.cloned(), Counted::Delivery);
     }
 
     /// A frame stands in the buffer from `start` on, and goes on in what is shared.
@@ -139,11 +132,7 @@ impl Outbox {
         shared: impl IntoIterator<Item = Bytes>,
         counted: Counted,
     ) -> Position {
-        let buffered = self.buffer.len() - start;
-        match self.parts.back_mut() {
-            Some(Part::Buffered(len)) => *len += buffered,
-            _ => self.parts.push_back(Part::Buffered(buffered)),
-        }
+        self.note_buffered(self.buffer.len() - start);
         self.parts.extend(shared.into_iter().map(Part::Shared));
         let at = Position { start: self.queued, end: self.queued + length as u64 + 4 };
         self.queued = at.end;

@@ -8,6 +8,7 @@ use super::turns::{AHEAD, Taker};
 use crate::backlog::Due;
 use crate::event::Event;
 use crate::id::CallId;
+use crate::publication::Publication;
 use crate::wire::{Dropped, Frame, delivery_len, item_len, lagged_len};
 
 /// A turn counts as so many bytes at least, so that very many small frames are not moved at once.
@@ -32,6 +33,24 @@ impl Connection {
             }
         }
         self.tell_room();
+    }
+
+    /// Moves deliveries of one subscription to the outbox that would be the next to be moved there, without
+    /// the way through its queue; how many it were.
+    pub(super) fn move_at_once(&mut self, id: CallId, values: &[Publication]) -> usize {
+        if self.turns.len() > 0 || !self.outbox.is_empty() || self.outbox.is_severed() {
+            return 0;
+        }
+        let mut left = usize::MAX;
+        let mut may_go = |value: &&Publication| {
+            let length = delivery_len(id, value.encoded_len()).max(LEAST_TURN);
+            let goes = length <= left && self.fits(id, value);
+            left = left.min(AHEAD).saturating_sub(length);
+            goes
+        };
+        let moved = values.iter().take_while(|value| may_go(value)).count();
+        self.outbox.push_deliveries(id, &values[..moved]);
+        moved
     }
 
     /// Lets whoever is next have a turn of at most so many bytes; how many it was.

@@ -184,6 +184,9 @@ impl Connection {
             Command::Deliver { subscription, publication } => {
                 self.deliver(now, subscription, publication)
             }
+            Command::DeliverAll { subscription, publications } => {
+                self.deliver_all(now, subscription, &publications)
+            }
             Command::EndSubscription { subscription, failure } => {
                 self.end_subscription(now, subscription, &failure)
             }
@@ -243,18 +246,34 @@ impl Connection {
 
     fn deliver(&mut self, now: Instant, id: CallId, value: Publication) -> Result<(), Rejected> {
         self.subscriptions.get_mut(id).ok_or(Rejected::UnknownSubscription)?;
-        let queued = if self.fits(id, &value) {
-            self.subscriptions.deliver(id, value)
-        } else {
-            self.subscriptions.lag(id, 1);
-            Ok(())
-        };
+        let queued = self.put(id, value);
         self.go_on(now, id, queued);
         Ok(())
     }
 
+    fn deliver_all(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        values: &[Publication],
+    ) -> Result<(), Rejected> {
+        self.subscriptions.get_mut(id).ok_or(Rejected::UnknownSubscription)?;
+        let moved = self.move_at_once(id, values);
+        let queued = values[moved..].iter().try_for_each(|value| self.put(id, value.clone()));
+        self.go_on(now, id, queued);
+        Ok(())
+    }
+
+    fn put(&mut self, id: CallId, value: Publication) -> Result<(), Overflow> {
+        if self.fits(id, &value) {
+            return self.subscriptions.deliver(id, value);
+        }
+        self.subscriptions.lag(id, 1);
+        Ok(())
+    }
+
     /// Whether the peer takes a delivery in one frame.
-    fn fits(&self, id: CallId, value: &Publication) -> bool {
+    pub(super) fn fits(&self, id: CallId, value: &Publication) -> bool {
         delivery_len(id, value.encoded_len()) <= self.peer_max_frame as usize
     }
 

@@ -189,15 +189,15 @@ impl<V> Hub<V> {
 
     /// Puts behind `to` whom a publication goes to, always in the same order, each once: everybody
     /// whose pattern fits, and of each group one. Nothing goes to `except`, the publisher's own
-    /// connection, if that is given.
+    /// connection, if that is given. How many of them are there for a group.
     pub fn route(
         &mut self,
         scope: &str,
         topic: &str,
         except: Option<ConnectionId>,
         to: &mut Vec<Subscriber>,
-    ) {
-        let Some(at) = self.scope(scope) else { return };
+    ) -> usize {
+        let Some(at) = self.scope(scope) else { return 0 };
         let wanted = |who: &Subscriber| Some(who.connection) != except;
         let mut next: Vec<(&str, Turn, Subscriber)> = Vec::new();
         at.patterns.each_fitting(topic, &mut |members| {
@@ -219,6 +219,7 @@ impl<V> Hub<V> {
             let since = self.next_turn();
             self.take_turn(*who, |before| Turn { since, ..before });
         }
+        to.len() - chosen
     }
 
     /// Keeps a value for a topic, in place of what it had, which is handed out. It counts for `size`

@@ -314,7 +314,7 @@ impl Inbox {
             self.stopped.remove(call);
         }
         // What cannot be done any more concerns a peer that has gone on, and is forgotten.
-        let _ = pump.connection().apply(now, command);
+        let _ = pump.apply(now, command);
     }
 }
 

@@ -169,8 +169,9 @@ impl<'o> Writer<'o> {
         Self { out, staged: [0; STAGED], count: 0 }
     }
 
-    /// Everything is in the buffer afterwards.
-    pub(crate) fn finish(mut self) {
+    /// Everything is in the buffer afterwards. Not by value: to move what was staged byte by byte costs more
+    /// than to stage it.
+    pub(crate) fn finish(&mut self) {
         self.flush();
     }
 

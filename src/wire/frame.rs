@@ -266,15 +266,13 @@ pub(crate) fn uint(number: u64) -> BytesMut {
 /// Writes a `delivery` up to the topic; from there on, `rest` bytes are those of the publication. Gives
 /// the frame's length, as [`Frame::encode_head`] does.
 pub(crate) fn encode_delivery_head(out: &mut BytesMut, subscription: CallId, rest: usize) -> usize {
-    let start = out.len();
+    let length = delivery_len(subscription, rest);
+    let prefix = u32::try_from(length).unwrap_or(u32::MAX);
     let mut writer = Writer::new(out);
-    writer.bytes(&[0; 4]);
+    writer.bytes(&prefix.to_be_bytes());
     writer.bytes(&[0x85, Kind::Delivery.number() as u8]);
     subscription.write(&mut writer);
     writer.finish();
-    let length = out.len() - start - 4 + rest;
-    let prefix = u32::try_from(length).unwrap_or(u32::MAX);
-    out[start..start + 4].copy_from_slice(&prefix.to_be_bytes());
     length
 }
 

@@ -15,7 +15,7 @@ use switchboard::{
 use switchboard_endpoint::Credentials;
 
 use crate::context::Context;
-use crate::link::{Dispatch, Link, Turn};
+use crate::link::{Dispatch, Guard, Link, Turn};
 use crate::peer::{Peer, PeerFacts};
 use crate::pool::Pool;
 use crate::services::{Answer, Handler, Services};
@@ -97,6 +97,7 @@ impl Serving {
     ) {
         let mut state = link.enter();
         state.take_seat();
+        let mut since = state.now;
         loop {
             if let Some(event) = state.next_event() {
                 drop(state);
@@ -111,15 +112,13 @@ impl Serving {
                 if let Some((call, answer)) = answer {
                     state.respond(call, answer);
                 }
-                let publishes = self.topics.as_ref().is_some_and(|topics| topics.is_pending());
-                if state.now - state.turned < if publishes { FLUSH } else { BATCH } {
+                if !self.is_due(state.now - since) && state.now - state.turned < BATCH {
                     continue;
                 }
             }
-            if let Some(topics) = self.topics.as_ref().filter(|topics| topics.is_pending()) {
-                drop(state);
-                topics.flush();
-                state = link.enter();
+            if self.is_due(state.now - since) {
+                state = self.flush(link, state);
+                since = state.now;
             }
             let turn = link.turn(&mut state);
             if state.puts_off && !state.inbox.is_choked() {
@@ -132,11 +131,36 @@ impl Serving {
             if state.inbox.has_events() && !state.inbox.is_choked() {
                 continue;
             }
-            if let Turn::Done = turn {
-                return;
+            match turn {
+                Turn::Again => continue,
+                // Before it waits, or ends.
+                _ if self.publishes() => state = self.flush(link, state),
+                Turn::Done => return,
+                Turn::Wait { .. } => state = link.wait(state, turn),
             }
-            state = link.wait(state, turn);
+            since = state.now;
         }
+    }
+
+    /// Whether publications wait to be written.
+    fn publishes(&self) -> bool {
+        self.topics.as_ref().is_some_and(|topics| topics.is_pending())
+    }
+
+    /// Whether they should wait no longer, who have waited so long.
+    fn is_due(&self, waited: Duration) -> bool {
+        let due =
+            |topics: &Arc<Topics>| topics.is_pending() && (topics.is_full() || waited >= FLUSH);
+        self.topics.as_ref().is_some_and(due)
+    }
+
+    /// Writes publications to whom they go to.
+    fn flush<'a>(&self, link: &'a Link, state: Guard<'a>) -> Guard<'a> {
+        drop(state);
+        if let Some(topics) = &self.topics {
+            topics.flush();
+        }
+        link.enter()
     }
 
     /// Lets the client in, or not.

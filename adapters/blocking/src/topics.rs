@@ -17,6 +17,8 @@ pub(crate) struct Topics {
     hall: Mutex<Hall<Link>>,
     /// Something was given to links and is not written.
     pending: AtomicBool,
+    /// The same, and no more of it should wait.
+    full: AtomicBool,
 }
 
 impl Line for Link {
@@ -35,7 +37,8 @@ impl Line for Link {
 
 impl Topics {
     pub(crate) fn new(limits: BrokerLimits) -> Self {
-        Self { hall: Mutex::new(Hall::new(limits)), pending: AtomicBool::new(false) }
+        let (pending, full) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { hall: Mutex::new(Hall::new(limits)), pending, full }
     }
 
     /// A client was let in.
@@ -50,11 +53,12 @@ impl Topics {
         drop(line);
     }
 
-    /// Asks something of the broker, and gives its commands to their links.
+    /// Asks something of the broker, and gives its commands to their links, now or with the next flush.
     pub(crate) fn with<R>(&self, ask: impl FnOnce(&mut Broker) -> R) -> R {
         self.with_hall(|hall| {
             let answer = hall.with(Instant::now(), ask);
             if hall.is_pending() {
+                self.full.store(hall.is_full(), Ordering::Relaxed);
                 self.pending.store(true, Ordering::Release);
             }
             answer
@@ -66,13 +70,19 @@ impl Topics {
         self.pending.load(Ordering::Acquire)
     }
 
+    /// Whether that should be done now, whatever comes next.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
     /// Writes what was given to links. The caller has no link's mutex.
     pub(crate) fn flush(&self) {
         if !self.pending.swap(false, Ordering::AcqRel) {
             return;
         }
-        let links = self.with_hall(Hall::take_given);
+        self.full.store(false, Ordering::Relaxed);
         let now = Instant::now();
+        let links = self.with_hall(|hall| hall.take_given(now));
         for link in links {
             link.nudge(&mut link.enter_at(now));
         }
