@@ -260,6 +260,8 @@ impl Link {
         if let Some(seat) = &mut state.seat {
             (seat.waits, seat.read, seat.write) = (true, read, write);
         }
+        // It has seen all that happened so far: nobody need wake it for that.
+        state.stirred = false;
         drop(state);
         let Ready { readable, woken } = wait(&self.stream, &self.wake, read, write, timeout);
         if woken {
