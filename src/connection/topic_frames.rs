@@ -5,7 +5,6 @@ use bytes::Bytes;
 
 use super::Connection;
 use super::calls::{Asked, Made, Served, Wish};
-use super::commands::Call;
 use super::outbox::Counted;
 use super::phase::Phase;
 use super::receive::Then;
@@ -208,16 +207,10 @@ impl Connection {
             // What was given up lives at the peer all the same: it is to end.
             (Wish::Subscribe, None) if made.settled => {
                 self.own.insert(call, Own::Leaving);
-                if let Phase::Open = self.phase {
-                    let wish = Wish::Unsubscribe(call);
-                    let leave = Call { token: 0, left: None, wish, stream: None };
-                    let frame = |id| Frame::Unsubscribe { id, subscription: call };
-                    // One call has just ended, so that there is room for this one.
-                    if let Ok(id) = self.open_call(now, leave, None, frame) {
-                        if let Some(made) = self.made.get_mut(id) {
-                            made.settled = true;
-                        }
-                    }
+                match self.phase {
+                    Phase::Open if self.ids_held => self.given_up.push(call),
+                    Phase::Open => self.leave_given_up(now, call),
+                    _ => {}
                 }
             }
             (Wish::Subscribe, None) if !self.peer_has_closed() => {
