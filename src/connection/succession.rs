@@ -48,6 +48,11 @@ impl Connection {
         Ok(connection)
     }
 
+    /// How many calls more the peer takes now.
+    pub(crate) fn free_slots(&self) -> usize {
+        (self.peer_max_calls as usize).saturating_sub(self.made.len())
+    }
+
     /// Takes an id for a call that is opened later, with [`with_id`](Self::with_id).
     pub(crate) fn reserve_id(&mut self) -> Result<CallId, Rejected> {
         let id = self.our_ids.peek().ok_or(Rejected::IdsExhausted)?;

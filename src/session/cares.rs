@@ -63,12 +63,20 @@ impl Life {
         any
     }
 
-    /// Gives up a call that waits; `None`: none that waits has this id.
-    pub(super) fn cancel(&mut self, connection: &mut Connection, call: CallId) -> Option<()> {
+    /// Gives up a call that waits; `None`: the connection knows whether it has one with this id.
+    pub(super) fn cancel(
+        &mut self,
+        connection: &mut Connection,
+        call: CallId,
+    ) -> Option<Result<(), Rejected>> {
+        if let Some(Care::Again) = self.cares.get(&call) {
+            // Its user's call has ended long ago.
+            return Some(Err(Rejected::UnknownCall));
+        }
         let send = self.queue.take_first(|send| send.id() == Some(call))?;
         self.keep_subscription(connection, send.verb);
         self.tell_end(send.end(CallError::Cancelled));
-        Some(())
+        Some(Ok(()))
     }
 
     /// A subscription lives on if its end was given up before it was sent.
@@ -169,7 +177,8 @@ impl Life {
         while let Some(&subscription) = self.restoring.front() {
             let older = |send: &Sending| send.id().is_some_and(|id| id < subscription);
             while self.queue.front().is_some_and(older) {
-                if self.send_first(connection, now) {
+                // One place is the subscription's.
+                if connection.free_slots() > 1 && self.send_first(connection, now) {
                     continue;
                 }
                 if connection.is_unsent_full() || self.unanswered > 0 {

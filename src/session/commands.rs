@@ -162,8 +162,12 @@ impl Session {
     /// [`Rejected::UnknownCall`] if it has ended already.
     pub fn cancel(&mut self, now: Instant, call: CallId) -> Result<(), Rejected> {
         let connection = self.pump.connection();
-        let waited = self.life.as_mut().and_then(|life| life.cancel(connection, call));
-        waited.map_or_else(|| connection.cancel(now, call), Ok)
+        if let Some(life) = &mut self.life {
+            if let Some(cancelled) = life.cancel(connection, call) {
+                return cancelled;
+            }
+        }
+        connection.cancel(now, call)
     }
 
     /// Closes gracefully, as [`Connection::close`], and for ever: a session without a connection has ended at

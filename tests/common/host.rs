@@ -278,6 +278,18 @@ impl Host {
         self.settle();
     }
 
+    /// The connection breaks, and a new one opens as soon as it is wanted.
+    pub(crate) fn come_back(&mut self) {
+        self.cut();
+        while !self.connecting {
+            self.pass_to_next();
+        }
+        self.told.clear();
+        self.heard.clear();
+        self.events.clear();
+        self.open();
+    }
+
     /// The server closes gracefully.
     pub(crate) fn goodbye(&mut self, after: Option<Duration>) {
         let now = self.now;

@@ -1,0 +1,258 @@
+//! Subscriptions of a session: they outlive its connections, are restored before it is ready, and end once.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::host::Host;
+use common::{millis, seconds};
+use switchboard::{
+    Backoff, CallId, Command, Options, Payload, Publication, Rejected, SessionStatus, Status,
+};
+
+fn subscribe(host: &mut Host, pattern: &str) -> CallId {
+    host.session.subscribe(host.now, pattern, &Options::new(), 5).unwrap()
+}
+
+fn unsubscribe(host: &mut Host, subscription: CallId) -> Result<CallId, Rejected> {
+    host.session.unsubscribe(host.now, subscription, &Options::new(), 6)
+}
+
+/// One that is ready and has subscribed to these.
+fn subscribed(patterns: &[&str]) -> Host {
+    let mut host = Host::ready(Backoff::new());
+    for pattern in patterns {
+        subscribe(&mut host, pattern);
+    }
+    host.told();
+    host.heard();
+    host
+}
+
+fn deliver(host: &mut Host, subscription: u64) {
+    let now = host.now;
+    let subscription = CallId::new(subscription).unwrap();
+    let publication = Publication::new("t.a", &Payload::null(), &Options::new()).unwrap();
+    let server = host.server.as_mut().unwrap();
+    server.connection().apply(now, Command::Deliver { subscription, publication }).unwrap();
+    host.settle();
+}
+
+#[test]
+fn subscriptions_are_restored_with_their_ids_before_ready_is_told() {
+    let mut host = subscribed(&["t.*", "u.*", "v.*"]);
+    host.manners.hesitates = true;
+    host.come_back();
+    assert_eq!(
+        host.heard()[1..],
+        ["subscription 1 to t.*", "subscription 3 to u.*", "subscription 5 to v.*"]
+    );
+    assert_eq!(host.told(), ["- Connected", "welcome #7"]);
+    for left in [2, 1, 0] {
+        let subscription = host.wanted.pop_front().unwrap();
+        let accept = Command::Subscribe { subscription, retained: vec![] };
+        let now = host.now;
+        host.server.as_mut().unwrap().connection().apply(now, accept).unwrap();
+        let ready: &[&str] = if left == 0 { &["- Ready"] } else { &[] };
+        assert_eq!(host.told(), ready, "{left} left");
+    }
+    deliver(&mut host, 3);
+    assert_eq!(host.told(), ["delivery 3 t.a of 1 B"]);
+    // Again, as often as it takes.
+    host.manners.hesitates = false;
+    host.come_back();
+    assert_eq!(host.told(), ["- Connected", "welcome #7", "- Ready"]);
+    deliver(&mut host, 1);
+    assert_eq!(host.told(), ["delivery 1 t.a of 1 B"]);
+}
+
+#[test]
+fn retained_values_come_again_if_they_were_asked_for() {
+    let mut host = Host::ready(Backoff::new());
+    host.session.subscribe(host.now, "t.*", &Options::new().retained(), 5).unwrap();
+    host.told();
+    host.manners.hesitates = true;
+    host.come_back();
+    let subscription = host.wanted.pop_front().unwrap();
+    let value = Publication::new("t.a", &Payload::null(), &Options::new()).unwrap();
+    let accept = Command::Subscribe { subscription, retained: vec![value] };
+    let now = host.now;
+    host.server.as_mut().unwrap().connection().apply(now, accept).unwrap();
+    let told = host.told();
+    assert!(told.ends_with(&["- Ready".into(), "delivery 1 t.a of 1 B".into()]), "{told:?}");
+}
+
+#[test]
+fn a_subscription_that_is_refused_when_it_is_restored_ends_and_the_others_live() {
+    let mut host = subscribed(&["t.*"]);
+    host.manners.subscriptions = Some(Status::PERMISSION_DENIED);
+    host.come_back();
+    let ended = "subscription 1 ended: PERMISSION_DENIED: not here";
+    assert_eq!(host.told(), ["- Connected", "welcome #7", ended, "- Ready"]);
+    host.manners.subscriptions = None;
+    host.come_back();
+    assert_eq!(host.heard().len(), 1, "only the hello");
+    let gone = unsubscribe(&mut host, CallId::new(1).unwrap());
+    assert_eq!(gone, Err(Rejected::UnknownSubscription));
+}
+
+#[test]
+fn a_server_that_closes_amid_the_restoration_ends_no_subscription() {
+    let mut host = subscribed(&["t.*"]);
+    host.manners.hesitates = true;
+    host.come_back();
+    host.goodbye(Some(millis(1)));
+    let subscription = host.wanted.pop_front().unwrap();
+    let accept = Command::Subscribe { subscription, retained: vec![] };
+    let now = host.now;
+    // It is closing: it refuses what it is asked.
+    host.server.as_mut().unwrap().connection().apply(now, accept).unwrap();
+    host.settle();
+    host.manners.hesitates = false;
+    host.told();
+    host.pass(seconds(1));
+    host.open();
+    assert_eq!(host.told(), ["-> connect", "- Connected", "welcome #7", "- Ready"]);
+    deliver(&mut host, 1);
+    assert_eq!(host.told(), ["delivery 1 t.a of 1 B"]);
+}
+
+#[test]
+fn a_server_that_does_not_restore_in_time_is_left_for_another() {
+    let mut host = subscribed(&["t.*"]);
+    host.manners.hesitates = true;
+    host.come_back();
+    host.pass(millis(9_999));
+    assert_eq!(host.session.status(), SessionStatus::Connected);
+    host.pass(millis(1));
+    assert_eq!(host.told().last().unwrap(), "- Reconnecting");
+    host.manners.hesitates = false;
+    host.pass(seconds(2));
+    host.open();
+    assert_eq!(host.session.status(), SessionStatus::Ready);
+}
+
+#[test]
+fn only_what_lives_is_restored() {
+    let mut host = subscribed(&["t.*", "u.*", "v.*"]);
+    unsubscribe(&mut host, CallId::new(1).unwrap()).unwrap();
+    host.settle();
+    let now = host.now;
+    let failure = switchboard::Failure::new(Status::NOT_FOUND, "gone");
+    let end = Command::EndSubscription { subscription: CallId::new(3).unwrap(), failure };
+    host.server.as_mut().unwrap().connection().apply(now, end).unwrap();
+    host.settle();
+    host.manners.subscriptions = Some(Status::ABORTED);
+    subscribe(&mut host, "w.*");
+    host.settle();
+    host.manners.subscriptions = None;
+    host.come_back();
+    assert_eq!(host.heard()[1..], ["subscription 5 to v.*"]);
+}
+
+#[test]
+fn while_down_a_subscription_ends_at_once_and_is_not_restored() {
+    let mut host = subscribed(&["t.*", "u.*"]);
+    host.cut();
+    host.told();
+    unsubscribe(&mut host, CallId::new(1).unwrap()).unwrap();
+    assert_eq!(host.told(), ["call 5 ended well"]);
+    let twice = unsubscribe(&mut host, CallId::new(1).unwrap());
+    assert_eq!(twice, Err(Rejected::UnknownSubscription));
+    host.heard();
+    host.pass(millis(100));
+    host.open();
+    assert_eq!(host.heard()[1..], ["subscription 3 to u.*"]);
+}
+
+#[test]
+fn amid_the_restoration_a_subscription_ends_behind_it_and_delivers_nothing_more() {
+    for answered in [false, true] {
+        let mut host = subscribed(&["t.*", "u.*"]);
+        host.manners.hesitates = true;
+        host.come_back();
+        host.told();
+        let accept = |host: &mut Host| {
+            let subscription = host.wanted.pop_front().unwrap();
+            let accept = Command::Subscribe { subscription, retained: vec![] };
+            let now = host.now;
+            host.server.as_mut().unwrap().connection().apply(now, accept).unwrap();
+            host.settle();
+        };
+        if answered {
+            accept(&mut host);
+        }
+        unsubscribe(&mut host, CallId::new(1).unwrap()).unwrap();
+        if !answered {
+            accept(&mut host);
+        }
+        deliver(&mut host, 1);
+        assert_eq!(host.told(), [""; 0]);
+        accept(&mut host);
+        assert_eq!(host.told(), ["- Ready", "call 5 ended well"]);
+        assert_eq!(host.heard().last().unwrap(), "subscription 1 is not wanted");
+        deliver(&mut host, 3);
+        assert_eq!(host.told(), ["delivery 3 t.a of 1 B"]);
+    }
+}
+
+#[test]
+fn a_subscription_made_while_down_begins_behind_ready_in_its_turn() {
+    let mut host = Host::new(Backoff::new());
+    host.session.send(host.now, "m", &Payload::null(), &Options::new()).unwrap();
+    let subscription = subscribe(&mut host, "t.*");
+    host.session.send(host.now, "n", &Payload::null(), &Options::new()).unwrap();
+    let early = unsubscribe(&mut host, subscription);
+    assert_eq!(early, Err(Rejected::UnknownSubscription), "it does not live yet");
+    host.open();
+    let heard = ["message m of 1 B", "subscription 1 to t.*", "message n of 1 B"];
+    assert_eq!(host.heard()[1..], heard);
+    deliver(&mut host, 1);
+    let told = host.told();
+    assert!(told.ends_with(&["call 1 ended well".into(), "delivery 1 t.a of 1 B".into()]));
+    host.come_back();
+    assert_eq!(host.heard()[1..], ["subscription 1 to t.*"]);
+}
+
+#[test]
+fn an_unanswered_subscribe_ends_with_its_connection_unless_it_may_be_sent_again() {
+    let mut host = Host::ready(Backoff::new());
+    host.manners.hesitates = true;
+    subscribe(&mut host, "once");
+    host.session.subscribe(host.now, "again", &Options::new().idempotent(), 5).unwrap();
+    host.settle();
+    host.heard();
+    host.cut();
+    let lost = "call 1 ended disconnected MayHaveRun: the connection was lost";
+    assert_eq!(host.told()[0], lost);
+    host.manners.hesitates = false;
+    host.pass(millis(100));
+    host.open();
+    assert_eq!(host.heard().last().unwrap(), "subscription 3 to again");
+    assert!(host.told().contains(&"call 3 ended well".into()));
+    host.come_back();
+    assert_eq!(host.heard()[1..], ["subscription 3 to again"]);
+}
+
+#[test]
+fn calls_that_are_sent_again_go_as_their_ids_say_and_keep_no_subscription_waiting() {
+    let mut host = Host::ready(Backoff::new());
+    host.manners.answers = false;
+    let again = Options::new().no_deadline().idempotent();
+    let null = Payload::null();
+    host.session.request(host.now, "a", &null, &again, 0).unwrap();
+    subscribe(&mut host, "t.*");
+    host.session.request(host.now, "b", &null, &again, 0).unwrap();
+    host.settle();
+    host.come_back();
+    let heard = ["call 1 asks a", "subscription 3 to t.*", "call 5 asks b"];
+    assert_eq!(host.heard()[1..], heard);
+    // A server that takes one call at a time gets the subscription.
+    let mut limits = (*host.manners.config).clone();
+    limits.max_calls = 1;
+    host.manners.config = limits.into();
+    host.come_back();
+    assert_eq!(host.heard()[1..], ["subscription 3 to t.*", "call 5 asks b"]);
+    let ended = "call 1 ended disconnected MayHaveRun: the connection was lost";
+    assert_eq!(host.told(), ["- Connected", "welcome #7", ended, "- Ready"]);
+}
