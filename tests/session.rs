@@ -178,6 +178,30 @@ fn what_goodbye_asked_for_holds_though_the_rest_of_the_close_fails() {
     }
 }
 
+#[test]
+fn what_a_server_asked_for_once_does_not_hold_for_the_next_loss() {
+    let mut host = Host::ready(Backoff::new().longest(seconds(1)));
+    host.goodbye(Some(seconds(30)));
+    assert!(host.pass_to_next() >= seconds(30));
+    host.open();
+    host.pass(seconds(1));
+    host.cut();
+    assert!(host.pass_to_next() <= millis(100));
+}
+
+#[test]
+fn a_deadline_is_among_what_is_scheduled() {
+    let mut host = Host::new(Backoff::new());
+    let options = Options::new().deadline(millis(7));
+    host.session.request(host.now, "c", &Payload::null(), &options, 0).unwrap();
+    host.settle();
+    assert_eq!(host.until, Some(Instant::ZERO + millis(7)), "while a transport is opened");
+    host.fail();
+    assert_eq!(host.until, Some(Instant::ZERO + millis(7)), "while it waits");
+    host.pass(millis(7));
+    assert!(host.told().contains(&"call 1 ended late NeverSent".into()));
+}
+
 /// A way to end a connection.
 type End = fn(&mut Host);
 

@@ -230,3 +230,20 @@ fn streams_and_cancels_of_the_peers_calls_have_their_raised_ids() {
     host.server.as_mut().unwrap().cancel(2).unwrap();
     assert_eq!(host.told(), ["call 4 stopped CANCELLED"]);
 }
+
+#[test]
+fn a_call_that_the_next_connection_has_not_written_may_have_run_on_the_last_one() {
+    let mut host = Host::ready(Backoff::new());
+    host.manners.answers = false;
+    let call = call(&mut host, "c", &patient().idempotent()).unwrap();
+    host.settle();
+    host.cut();
+    while !host.connecting {
+        host.pass_to_next();
+    }
+    host.open_unwritten();
+    assert_eq!(host.told.last().unwrap(), "- Ready");
+    host.session.cancel(host.now, call).unwrap();
+    assert_eq!(host.told().last().unwrap(), "call 1 ended cancelled MayHaveRun");
+    assert_eq!(heard(&mut host), ["call 1 asks c"], "once");
+}

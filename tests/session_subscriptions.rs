@@ -256,3 +256,59 @@ fn calls_that_are_sent_again_go_as_their_ids_say_and_keep_no_subscription_waitin
     let ended = "call 1 ended disconnected MayHaveRun: the connection was lost";
     assert_eq!(host.told(), ["- Connected", "welcome #7", ended, "- Ready"]);
 }
+
+#[test]
+fn a_subscription_whose_end_comes_too_late_lives_on() {
+    for answered in [false, true] {
+        let mut host = subscribed(&["t.*", "u.*"]);
+        host.manners.hesitates = true;
+        host.come_back();
+        let later = host.wanted.pop_back().unwrap();
+        if answered {
+            host.accept_wanted();
+        }
+        let soon = Options::new().deadline(seconds(1));
+        let first = CallId::new(1).unwrap();
+        host.session.unsubscribe(host.now, first, &soon, 6).unwrap();
+        host.told();
+        host.pass(seconds(1));
+        assert_eq!(host.told(), ["call 5 ended late NeverSent"]);
+        host.accept_wanted();
+        host.wanted.push_back(later);
+        host.accept_wanted();
+        assert_eq!(host.told(), ["- Ready"]);
+        deliver(&mut host, 1);
+        assert_eq!(host.told(), ["delivery 1 t.a of 1 B"]);
+        unsubscribe(&mut host, first).unwrap();
+        assert_eq!(host.told(), ["call 7 ended well"]);
+    }
+}
+
+#[test]
+fn a_subscription_that_is_given_up_is_ended_behind_what_waits() {
+    let mut host = Host::new(Backoff::new());
+    let mut limits = (*host.manners.config).clone();
+    limits.max_calls = 2;
+    host.manners.config = limits.into();
+    (host.manners.hesitates, host.manners.answers) = (true, false);
+    let subscription = subscribe(&mut host, "t.*");
+    let patient = Options::new().no_deadline();
+    for channel in ["a", "b"] {
+        host.session.request(host.now, channel, &Payload::null(), &patient, 0).unwrap();
+    }
+    host.open();
+    assert_eq!(host.heard()[1..], ["subscription 1 to t.*", "call 3 asks a"]);
+    // The server accepts it before it knows.
+    host.session.cancel(host.now, subscription).unwrap();
+    host.accept_wanted();
+    let asked = host.asked.pop_front().unwrap();
+    host.server.as_mut().unwrap().answer(asked, Ok(&Payload::null())).unwrap();
+    let heard = host.heard();
+    assert!(heard.contains(&"call 5 asks b".into()), "{heard:?}");
+    assert_eq!(heard.last().unwrap(), "subscription 1 is not wanted");
+    assert_eq!(host.session.status(), SessionStatus::Ready);
+    // New calls go on above.
+    let next = host.session.request(host.now, "c", &Payload::null(), &patient, 0).unwrap();
+    host.settle();
+    assert_eq!((next.number() > 5, host.done.clone()), (true, None));
+}

@@ -100,7 +100,7 @@ pub struct Connection {
     raised: u64,
     /// New ids are too high as yet.
     ids_held: bool,
-    /// Subscriptions that were given up meanwhile, and live.
+    /// Subscriptions that were given up and live, until they can be ended.
     given_up: Vec<CallId>,
     made: Table<Made>,
     served: Table<Served>,

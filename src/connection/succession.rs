@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 
 use super::calls::{Ids, Wish};
 use super::commands::Call;
+use super::phase::Phase;
 use super::subscriptions::Own;
 use super::{Connection, Hello, Role};
 use crate::close_reason::Timer;
@@ -77,20 +78,19 @@ impl Connection {
     /// itself wait, since their ids would be too high.
     pub(crate) fn hold_ids(&mut self, now: Instant, hold: bool) {
         self.ids_held = hold;
-        if !hold {
-            for subscription in core::mem::take(&mut self.given_up) {
-                self.leave_given_up(now, subscription);
-            }
-        }
+        self.leave_given_up(now);
     }
 
-    /// Ends a subscription whose call was given up, and which lives at the peer all the same.
-    pub(super) fn leave_given_up(&mut self, now: Instant, subscription: CallId) {
-        let wish = Wish::Unsubscribe(subscription);
-        let leave = Call { token: 0, left: None, wish, stream: None };
-        let frame = |id| Frame::Unsubscribe { id, subscription };
-        // As a rule one call has just ended, so that there is room for this one.
-        if let Ok(id) = self.open_call(now, leave, None, frame) {
+    /// Ends subscriptions whose calls were given up, and which live at the peer all the same, as soon as ids
+    /// are not held and the peer takes a call.
+    pub(super) fn leave_given_up(&mut self, now: Instant) {
+        while let Some(subscription) = self.given_up.pop() {
+            let wish = Wish::Unsubscribe(subscription);
+            let leave = Call { token: 0, left: None, wish, stream: None };
+            let frame = |id| Frame::Unsubscribe { id, subscription };
+            let may = matches!(self.phase, Phase::Open) && !self.ids_held;
+            let left = may.then(|| self.open_call(now, leave, None, frame));
+            let Some(Ok(id)) = left else { return self.given_up.push(subscription) };
             if let Some(made) = self.made.get_mut(id) {
                 made.settled = true;
             }

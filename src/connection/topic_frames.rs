@@ -6,7 +6,6 @@ use bytes::Bytes;
 use super::Connection;
 use super::calls::{Asked, Made, Served, Wish};
 use super::outbox::Counted;
-use super::phase::Phase;
 use super::receive::Then;
 use super::subscriptions::Own;
 use crate::error::ProtocolError;
@@ -195,23 +194,13 @@ impl Connection {
     }
 
     /// A call of this side that asks for more than its answer has it.
-    pub(super) fn wish_answered(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        made: &Made,
-        failure: Option<&Failure>,
-    ) {
+    pub(super) fn wish_answered(&mut self, call: CallId, made: &Made, failure: Option<&Failure>) {
         match (made.wish, failure) {
             (Wish::Answer, _) | (Wish::Subscribe, Some(_)) => {}
             // What was given up lives at the peer all the same: it is to end.
             (Wish::Subscribe, None) if made.settled => {
                 self.own.insert(call, Own::Leaving);
-                match self.phase {
-                    Phase::Open if self.ids_held => self.given_up.push(call),
-                    Phase::Open => self.leave_given_up(now, call),
-                    _ => {}
-                }
+                self.given_up.push(call);
             }
             (Wish::Subscribe, None) if !self.peer_has_closed() => {
                 self.own.insert(call, Own::Live);

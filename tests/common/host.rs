@@ -1,7 +1,7 @@
 //! A session and whatever serves it, joined by hand on a clock that the test sets: transports are opened,
 //! refused and cut when the test says so.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,9 +54,13 @@ pub(crate) struct Host {
     pub(crate) events: VecDeque<Event>,
     /// What the servers were told, in words.
     pub(crate) heard: Vec<String>,
+    /// Both in their order, what servers were told behind `<`.
+    pub(crate) log: Vec<String>,
     /// Calls and subscriptions that the present server has not answered.
     pub(crate) asked: VecDeque<CallId>,
     pub(crate) wanted: VecDeque<CallId>,
+    /// Subscriptions that it has accepted.
+    pub(crate) accepted: BTreeSet<CallId>,
     /// When the session is to be asked again.
     pub(crate) until: Option<Instant>,
     /// A transport is wanted.
@@ -79,8 +83,10 @@ impl Host {
             told: Vec::new(),
             events: VecDeque::new(),
             heard: Vec::new(),
+            log: Vec::new(),
             asked: VecDeque::new(),
             wanted: VecDeque::new(),
+            accepted: BTreeSet::new(),
             until: None,
             connecting: false,
             done: None,
@@ -101,15 +107,15 @@ impl Host {
         for _ in 0..10_000 {
             match self.session.next(self.now) {
                 SessionNext::Event(event) => {
-                    self.told.push(words::event(&event));
+                    self.tell(words::event(&event));
                     self.events.push_back(event);
                 }
                 SessionNext::Status(status) => {
                     assert_eq!(status, self.session.status(), "the status is the one told last");
-                    self.told.push(format!("- {status:?}"));
+                    self.tell(format!("- {status:?}"));
                 }
                 SessionNext::Connect => {
-                    self.told.push("-> connect".into());
+                    self.tell("-> connect".into());
                     self.connecting = true;
                 }
                 SessionNext::Wait { until } => {
@@ -123,7 +129,7 @@ impl Host {
                 SessionNext::Yield => {}
                 SessionNext::Shut => self.end_of_stream(),
                 SessionNext::Drop => {
-                    self.told.push("-> drop".into());
+                    self.tell("-> drop".into());
                     self.end_of_stream();
                     self.server = None;
                 }
@@ -135,6 +141,11 @@ impl Host {
             }
         }
         panic!("the session never comes to rest: {:?}", self.told);
+    }
+
+    fn tell(&mut self, line: String) {
+        self.log.push(line.clone());
+        self.told.push(line);
     }
 
     fn is_later(&self, until: Option<Instant>) {
@@ -202,7 +213,9 @@ impl Host {
         let (now, manners) = (self.now, self.manners.clone());
         let Some(server) = &mut self.server else { return };
         for event in std::mem::take(&mut server.events) {
-            self.heard.push(words::event(&event));
+            let heard = words::event(&event);
+            self.log.push(format!("< {heard}"));
+            self.heard.push(heard);
             match event {
                 Event::Hello(_) => match manners.refuses {
                     Some((status, after)) => {
@@ -232,7 +245,19 @@ impl Host {
                             Command::Refuse { call: subscription, failure }
                         }
                     };
-                    let _ = server.connection().apply(now, command);
+                    if server.connection().apply(now, command).is_ok()
+                        && manners.subscriptions.is_none()
+                    {
+                        self.accepted.insert(subscription);
+                    }
+                }
+                Event::Cancelled { call, .. } if self.wanted.contains(&call) => {
+                    self.wanted.retain(|wanted| *wanted != call);
+                    let failure = Failure::new(Status::CANCELLED, "");
+                    let _ = server.connection().apply(now, Command::Refuse { call, failure });
+                }
+                Event::Unsubscribe { subscription } => {
+                    self.accepted.remove(&subscription);
                 }
                 _ => {}
             }
@@ -253,10 +278,23 @@ impl Host {
         self.ask();
         if std::mem::take(&mut self.connecting) {
             self.server = Some(self.new_server());
-            (self.asked, self.wanted) = Default::default();
+            (self.asked, self.wanted, self.accepted) = Default::default();
             self.session.connected(self.now);
         }
         self.settle();
+    }
+
+    /// The same, and of what the session writes only the `hello` has come yet.
+    pub(crate) fn open_unwritten(&mut self) {
+        self.ask();
+        if std::mem::take(&mut self.connecting) {
+            self.server = Some(self.new_server());
+            (self.asked, self.wanted, self.accepted) = Default::default();
+            self.session.connected(self.now);
+        }
+        self.ask();
+        self.carry();
+        self.ask();
     }
 
     /// It cannot be opened.
@@ -274,6 +312,36 @@ impl Host {
         if self.server.take().is_some() {
             self.session.write_failed(self.now);
             self.session.filled(self.now, 0);
+        }
+        self.settle();
+    }
+
+    /// The connection breaks when at most so many of the bytes that wait have come to the server.
+    pub(crate) fn cut_within(&mut self, most: usize) {
+        self.ask();
+        if let Some(server) = &mut self.server {
+            server.now = self.now;
+            let mut chunks = [&[][..]; 8];
+            let lent = self.session.chunks(&mut chunks);
+            let mut bytes = chunks[..lent].concat();
+            bytes.truncate(most);
+            self.session.wrote(self.now, bytes.len());
+            server.feed(&bytes);
+        }
+        self.serve();
+        self.cut();
+    }
+
+    /// The server accepts the subscriptions that it has hesitated about.
+    pub(crate) fn accept_wanted(&mut self) {
+        let now = self.now;
+        let Some(server) = &mut self.server else { return };
+        server.now = now;
+        for subscription in self.wanted.drain(..) {
+            let accept = Command::Subscribe { subscription, retained: vec![] };
+            if server.connection().apply(now, accept).is_ok() {
+                self.accepted.insert(subscription);
+            }
         }
         self.settle();
     }
