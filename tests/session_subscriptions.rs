@@ -312,3 +312,60 @@ fn a_subscription_that_is_given_up_is_ended_behind_what_waits() {
     host.settle();
     assert_eq!((next.number() > 5, host.done.clone()), (true, None));
 }
+
+#[test]
+fn a_subscription_that_is_given_up_amid_the_restoration_is_ended_behind_it() {
+    let mut host = Host::ready(Backoff::new());
+    host.manners.hesitates = true;
+    let again = Options::new().no_deadline().idempotent();
+    let given_up = host.session.subscribe(host.now, "t.*", &again, 5).unwrap();
+    subscribe(&mut host, "u.*");
+    host.settle();
+    host.wanted.pop_front();
+    host.accept_wanted();
+    host.cut();
+    host.session.request(host.now, "a", &Payload::null(), &Options::new(), 0).unwrap();
+    while !host.connecting {
+        host.pass_to_next();
+    }
+    host.heard();
+    host.open();
+    assert_eq!(host.heard()[1..], ["subscription 1 to t.*", "subscription 3 to u.*"]);
+    let restored = host.wanted.pop_back().unwrap();
+    host.session.cancel(host.now, given_up).unwrap();
+    host.accept_wanted();
+    assert_eq!(host.heard(), ["call 1 stopped CANCELLED"; 0]);
+    host.wanted.push_back(restored);
+    host.accept_wanted();
+    assert_eq!(host.heard(), ["call 5 asks a", "subscription 1 is not wanted"]);
+    assert_eq!((host.session.status(), host.done), (SessionStatus::Ready, None));
+}
+
+#[test]
+fn the_call_of_a_subscription_that_lives_cannot_be_given_up_when_it_is_restored() {
+    let mut host = subscribed(&["t.*"]);
+    host.manners.hesitates = true;
+    host.come_back();
+    let first = CallId::new(1).unwrap();
+    assert_eq!(host.session.cancel(host.now, first), Err(Rejected::UnknownCall));
+    host.accept_wanted();
+    assert_eq!(host.told(), ["- Connected", "welcome #7", "- Ready"]);
+}
+
+#[test]
+fn a_call_that_is_sent_again_waits_for_subscriptions_that_take_its_place() {
+    let mut host = Host::ready(Backoff::new());
+    host.manners.answers = false;
+    subscribe(&mut host, "t.*");
+    let again = Options::new().no_deadline().idempotent();
+    host.session.request(host.now, "a", &Payload::null(), &again, 0).unwrap();
+    subscribe(&mut host, "u.*");
+    host.settle();
+    let mut limits = (*host.manners.config).clone();
+    limits.max_calls = 2;
+    host.manners.config = limits.into();
+    host.come_back();
+    let heard = ["subscription 1 to t.*", "call 3 asks a", "subscription 5 to u.*"];
+    assert_eq!(host.heard()[1..], heard);
+    assert_eq!(host.told(), ["- Connected", "welcome #7", "- Ready"]);
+}

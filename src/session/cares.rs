@@ -210,7 +210,6 @@ impl Life {
     pub(super) fn answered(
         &mut self,
         connection: &mut Connection,
-        now: Instant,
         call: CallId,
         token: u64,
         outcome: Outcome,
@@ -222,27 +221,20 @@ impl Life {
                 self.unsubscribed(subscription, &outcome);
                 outcome
             }
-            Some(Care::Sent(send)) => self.sent_answered(now, *send, outcome)?,
+            Some(Care::Sent(send)) => self.sent_answered(*send, outcome)?,
         };
         Some(Event::Answer { call, token, outcome })
     }
 
-    /// A call that is kept has ended. `None`: it is sent again.
-    fn sent_answered(
-        &mut self,
-        now: Instant,
-        mut send: Sending,
-        outcome: Outcome,
-    ) -> Option<Outcome> {
+    /// A call that is kept has ended. `None`: it is sent again, or ends with the session.
+    fn sent_answered(&mut self, mut send: Sending, outcome: Outcome) -> Option<Outcome> {
         let repeats = send.options.may_repeat();
         if repeats {
             self.queue.release(send.cost());
         }
         let outcome = outcome.map_err(|error| at_worst(error, send.call.map(|call| call.fate)));
         match &outcome {
-            Err(CallError::Disconnected(reason, fate))
-                if repeats && self.comes_back(now, reason) =>
-            {
+            Err(CallError::Disconnected(_, fate)) if repeats => {
                 if let Some(call) = &mut send.call {
                     call.fate = *fate;
                 }

@@ -233,7 +233,7 @@ impl Life {
                 Some(event)
             }
             Event::Answer { call, token, outcome } => {
-                self.answered(connection, now, call, token, outcome)
+                self.answered(connection, call, token, outcome)
             }
             Event::SubscriptionEnded { subscription, .. } => {
                 self.subscriptions.remove(&subscription);
@@ -268,10 +268,6 @@ impl Life {
             return Healing::None;
         }
         Healing::of(reason, self.goodbye)
-    }
-
-    pub(super) fn comes_back(&self, now: Instant, reason: &CloseReason) -> bool {
-        self.healing(now, reason) != Healing::None
     }
 
     /// The connection has ended, or an attempt to have one.

@@ -27,7 +27,7 @@ pub enum SessionStatus {
     /// All that was subscribed to is, and what waits is sent.
     Ready,
     /// The connection, or the first attempt to have one, has failed. `Reconnecting` follows, or nothing
-    /// any more.
+    /// any more. The peer's calls and subscriptions have ended with it: nobody waits for their answers.
     Disconnected,
     /// It waits for its next attempt, or makes it.
     Reconnecting,
