@@ -78,6 +78,11 @@ pub enum CloseReason {
     Timeout(Timer),
     /// The stream ended or broke in the middle.
     Lost,
+    /// No transport to the peer could be opened: said by whoever drives a session.
+    Unreachable {
+        /// Why, in the driver's words.
+        message: String,
+    },
 }
 
 /// The timers of a connection, as reasons for a deadline and for an end.
@@ -125,7 +130,7 @@ impl CloseReason {
             Self::PeerError { status, .. } => Some(*status),
             Self::Protocol(error) => Some(error.status()),
             Self::Timeout(_) => Some(Status::DEADLINE_EXCEEDED),
-            Self::Lost => Some(Status::UNAVAILABLE),
+            Self::Lost | Self::Unreachable { .. } => Some(Status::UNAVAILABLE),
         }
     }
 }
@@ -158,6 +163,7 @@ impl fmt::Display for CloseReason {
             Self::Protocol(error) => write!(f, "{error}"),
             Self::Timeout(timer) => write!(f, "{timer}"),
             Self::Lost => f.write_str("the connection was lost"),
+            Self::Unreachable { message } => write!(f, "no connection{}", Colon(message)),
         }
     }
 }

@@ -111,7 +111,11 @@ pub enum Rejected {
     NotReady,
     /// The connection is closing or closed: open another one.
     Closed,
-    /// Too many bytes wait to be written (`Config::max_unsent`): let some go out, then try again.
+    /// The session is not connected now, and this does not wait until it is
+    /// ([`Backoff`](crate::Backoff)): try again when it is ready.
+    Down,
+    /// Too many bytes wait to be written (`Config::max_unsent`), or for a session to be ready
+    /// ([`Backoff::max_waiting`](crate::Backoff::max_waiting)): let some go out, then try again.
     Full,
     /// The peer takes no more calls at once (its `max-calls`): wait for an answer, then try again.
     Busy,
@@ -144,6 +148,7 @@ impl Rejected {
         match self {
             Self::NotReady => "the handshake is not complete yet",
             Self::Closed => "the connection is closing or closed; open another one",
+            Self::Down => "there is no connection now; try again when there is one",
             Self::Full => "too many bytes wait to be written; let some go out, then try again",
             Self::Busy => {
                 "the peer takes no more calls at once; wait for an answer, then try again"
@@ -173,7 +178,7 @@ impl Rejected {
             Self::NotReady | Self::UnknownCall | Self::UnknownSubscription => {
                 Status::FAILED_PRECONDITION
             }
-            Self::Closed => Status::UNAVAILABLE,
+            Self::Closed | Self::Down => Status::UNAVAILABLE,
             Self::Full
             | Self::Busy
             | Self::TooLarge

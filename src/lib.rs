@@ -13,6 +13,7 @@
 //! topic, publication, backlog   names, values for many, those that wait
 //! connection   one link: handshake, calls, streams, messages, subscriptions, closing
 //! pump         a connection, its receive buffer and its budget
+//! session      a client's connection that comes back
 //! inbox        what came out of a pump and waits for whoever wants it, for adapters
 //! hub          topics -> who, and retained values: routing only, usable alone
 //! broker       pub/sub between connections: events in, commands out
@@ -65,6 +66,7 @@ mod publication;
 mod pump;
 mod restart;
 pub mod service;
+mod session;
 mod status;
 mod topic;
 pub mod wire;
@@ -92,6 +94,7 @@ pub use policy::Policy;
 pub use publication::Publication;
 pub use pump::{Next, Pump};
 pub use restart::Restart;
+pub use session::{Backoff, Session, SessionNext, SessionStatus};
 pub use status::Status;
 pub use topic::{is_pattern, is_topic};
 pub use wire::{HeaderValue, Headers};

@@ -5,6 +5,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use crate::config::{Config, LONGEST};
+use crate::error::Rejected;
 use crate::policy::Policy;
 use crate::wire::{HeaderMap, Headers};
 
@@ -28,6 +29,7 @@ pub struct Options {
     retained: bool,
     group: Option<String>,
     no_echo: bool,
+    idempotent: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -128,6 +130,20 @@ impl Options {
         self
     }
 
+    /// Call: to do it twice does no harm. A [`Session`](crate::Session) sends it again if its connection
+    /// ends before its answer came, within its deadline, and until then keeps it, payload included. Not with
+    /// streams. Default: no call that may have run is sent again. It does not travel.
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Whether a call with these options may be sent again.
+    pub(crate) const fn may_repeat(&self) -> bool {
+        self.idempotent && self.streams == 0
+    }
+
     /// What [`policy`](Self::policy) was set to.
     #[must_use]
     pub const fn when_full(&self) -> Option<Policy> {
@@ -139,6 +155,11 @@ impl Options {
         Streams::from_bits(self.streams)
     }
 
+    /// How many bytes it takes to keep them, beside their own size.
+    pub(crate) fn size(&self) -> usize {
+        self.headers.as_map().entries.len() + self.group.as_ref().map_or(0, String::len)
+    }
+
     /// The header map of a request.
     pub(crate) fn request_map(&self, deadline: Option<u64>) -> HeaderMap<'_> {
         let streams = (self.streams != 0).then_some(self.streams);
@@ -146,13 +167,24 @@ impl Options {
     }
 
     /// The header map of a `subscribe`.
-    pub(crate) fn subscribe_map(&self) -> HeaderMap<'_> {
+    fn subscribe_map(&self) -> HeaderMap<'_> {
         HeaderMap {
             when_full: self.policy.map(Policy::number),
             retain: self.retained.then_some(true),
             group: self.group.as_deref(),
             ..self.headers.as_map()
         }
+    }
+
+    /// The same, if it is one.
+    pub(crate) fn checked_subscribe_map(&self) -> Result<HeaderMap<'_>, Rejected> {
+        let headers = self.subscribe_map();
+        let good_group = headers.group.is_none_or(|group| (1..=255).contains(&group.len()));
+        let both = headers.group.is_some() && headers.retain.is_some();
+        if !good_group || both || !headers.is_within_limits() {
+            return Err(Rejected::BadHeaders);
+        }
+        Ok(headers)
     }
 
     /// The header map of a `publish`.

@@ -94,9 +94,20 @@ impl Pump {
         }
     }
 
+    /// Drives the next connection of a session; what is told of its listeners holds for it, too.
+    pub(crate) fn renew(&mut self, connection: Connection) {
+        let (untaken, paused) = (self.untaken, self.paused);
+        *self = Self { untaken, paused, ..Self::new(connection) };
+    }
+
     /// The connection: to ask and to command it. Ask [`next`](Self::next) afterwards.
     pub const fn connection(&mut self) -> &mut Connection {
         &mut self.connection
+    }
+
+    /// The connection, to look at.
+    pub(crate) const fn peek(&self) -> &Connection {
+        &self.connection
     }
 
     /// Does what was decided for this connection, as [`Connection::apply`] does; of many deliveries, for

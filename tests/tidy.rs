@@ -126,6 +126,11 @@ const LAYERS: &[(&str, &str)] = &[
     ),
     ("src/pump.rs", "command connection close_reason error event instant wire"),
     (
+        "src/session/",
+        "close_reason config connection error event failure id instant options payload pump session status topic \
+         wire",
+    ),
+    (
         "src/inbox/",
         "backlog close_reason command config delivery error event failure id instant options payload publication \
          pump status",

@@ -169,7 +169,7 @@ impl Due for Served {
 }
 
 /// Which ids a side may use, and which it has used.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Ids {
     next: u64,
 }
@@ -178,6 +178,16 @@ impl Ids {
     /// The client's ids are odd, the server's even.
     pub(crate) const fn of_client(client: bool) -> Self {
         Self { next: if client { 1 } else { 2 } }
+    }
+
+    /// The next one is this.
+    pub(crate) const fn at(id: CallId) -> Self {
+        Self { next: id.number() }
+    }
+
+    /// The last one that was used, or one below all.
+    pub(crate) const fn last(&self) -> u64 {
+        self.next.saturating_sub(2)
     }
 
     /// The id that [`take`](Self::take) would give.

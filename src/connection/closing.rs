@@ -227,6 +227,7 @@ impl Connection {
         self.unanswered = 0;
         self.pings.clear();
         self.own.clear();
+        self.given_up.clear();
         self.subscribing = 0;
         self.forget_turns();
     }

@@ -127,6 +127,7 @@ impl Connection {
             Ok(payload) => payload.len(),
             Err(failure) => failure.data.len() + failure.message.len(),
         };
+        let call = self.on_wire(call).ok_or(Rejected::UnknownCall)?;
         let served = self.served.get_mut(call).filter(|served| !served.is_answered());
         served.filter(|served| served.asked == Asked::Request).ok_or(Rejected::UnknownCall)?;
         if size > SMALL_ANSWER && self.is_unsent_full() {
@@ -282,7 +283,7 @@ impl Connection {
         if self.is_unsent_full() { Err(Rejected::Full) } else { Ok(()) }
     }
 
-    pub(super) fn is_unsent_full(&self) -> bool {
+    pub(crate) fn is_unsent_full(&self) -> bool {
         self.outbox.queued() >= self.config.max_unsent as u64
     }
 

@@ -65,6 +65,7 @@ impl Connection {
     ///   that is complete, `TooLarge`; `NotReady`, `Closed`.
     pub fn item(&mut self, now: Instant, call: CallId, payload: &Payload) -> Result<(), Rejected> {
         self.may_go_on()?;
+        let call = self.on_wire(call).ok_or(Rejected::UnknownCall)?;
         let length = item_len(call, payload.len());
         let (too_large, waiting) = (length > self.peer_max_frame as usize, self.waiting);
         let is_full = waiting >= self.config.max_unsent;
@@ -110,6 +111,7 @@ impl Connection {
     /// Says that the application has used an item of a call, so that the peer may send more; once for
     /// each. A call that has ended needs no more: nothing happens then.
     pub fn taken(&mut self, now: Instant, call: CallId, item: &Item) {
+        let Some(call) = self.on_wire(call) else { return };
         let ours = self.our_ids.owns(call);
         let (stream, wanted) = if ours {
             let Some(made) = self.made.get_mut(call) else { return };

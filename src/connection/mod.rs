@@ -17,6 +17,7 @@ mod schedule;
 mod stream;
 mod strikes;
 mod subscriptions;
+mod succession;
 mod timers;
 mod topic_frames;
 mod topics;
@@ -95,6 +96,12 @@ pub struct Connection {
     closed_told: bool,
     our_ids: Ids,
     their_ids: Ids,
+    /// The peer's ids are shown so much higher than they are: above those of connections before.
+    raised: u64,
+    /// New ids are too high as yet.
+    ids_held: bool,
+    /// Subscriptions that were given up and live, until they can be ended.
+    given_up: Vec<CallId>,
     made: Table<Made>,
     served: Table<Served>,
     /// Bytes of the arguments of the calls in `served`, and of items that are not taken.
@@ -159,6 +166,9 @@ impl Connection {
             closed_told: false,
             our_ids: Ids::of_client(role == Role::Client),
             their_ids: Ids::of_client(role == Role::Server),
+            raised: 0,
+            ids_held: false,
+            given_up: Vec::new(),
             made: Table::default(),
             served: Table::default(),
             unanswered: 0,
@@ -193,6 +203,12 @@ impl Connection {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open) && !self.outbox.is_severed()
+    }
+
+    /// Whether the handshake is behind it; and whether the end is.
+    pub(crate) const fn stands(&self) -> (bool, bool) {
+        let greets = matches!(self.phase, Phase::Greeting { .. } | Phase::Deciding { .. });
+        (!greets, self.phase.ended().is_some())
     }
 
     /// Whether bytes of the peer are still wanted.
@@ -257,7 +273,7 @@ impl Connection {
     /// What happened next, if anything did. [`Event::Closed`] comes exactly once and last.
     pub fn poll_event(&mut self) -> Option<Event> {
         if let Some(event) = self.events.pop_front() {
-            return Some(event);
+            return Some(self.shown(event));
         }
         let reason = self.phase.ended()?.clone();
         if let Some(event) = self.settle_next(&reason) {

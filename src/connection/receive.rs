@@ -301,7 +301,11 @@ impl Connection {
     ) {
         let Some(mut made) = self.made.remove(call) else { return };
         self.free(call, made.stream.as_mut().map_or_else(Default::default, |stream| stream.end()));
-        self.wish_answered(now, call, &made, outcome.as_ref().err());
+        self.wish_answered(call, &made, outcome.as_ref().err());
+        if !self.given_up.is_empty() {
+            // There is room for one call more.
+            self.leave_given_up(now);
+        }
         if !made.settled {
             let outcome = match outcome {
                 Ok(()) => Ok(payload),

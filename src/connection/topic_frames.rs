@@ -5,9 +5,7 @@ use bytes::Bytes;
 
 use super::Connection;
 use super::calls::{Asked, Made, Served, Wish};
-use super::commands::Call;
 use super::outbox::Counted;
-use super::phase::Phase;
 use super::receive::Then;
 use super::subscriptions::Own;
 use crate::error::ProtocolError;
@@ -196,29 +194,13 @@ impl Connection {
     }
 
     /// A call of this side that asks for more than its answer has it.
-    pub(super) fn wish_answered(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        made: &Made,
-        failure: Option<&Failure>,
-    ) {
+    pub(super) fn wish_answered(&mut self, call: CallId, made: &Made, failure: Option<&Failure>) {
         match (made.wish, failure) {
             (Wish::Answer, _) | (Wish::Subscribe, Some(_)) => {}
             // What was given up lives at the peer all the same: it is to end.
             (Wish::Subscribe, None) if made.settled => {
                 self.own.insert(call, Own::Leaving);
-                if let Phase::Open = self.phase {
-                    let wish = Wish::Unsubscribe(call);
-                    let leave = Call { token: 0, left: None, wish, stream: None };
-                    let frame = |id| Frame::Unsubscribe { id, subscription: call };
-                    // One call has just ended, so that there is room for this one.
-                    if let Ok(id) = self.open_call(now, leave, None, frame) {
-                        if let Some(made) = self.made.get_mut(id) {
-                            made.settled = true;
-                        }
-                    }
-                }
+                self.given_up.push(call);
             }
             (Wish::Subscribe, None) if !self.peer_has_closed() => {
                 self.own.insert(call, Own::Live);

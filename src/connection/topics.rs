@@ -73,12 +73,7 @@ impl Connection {
         if !is_pattern(pattern) {
             return Err(Rejected::BadTopic);
         }
-        let headers = options.subscribe_map();
-        let good_group = headers.group.is_none_or(|group| (1..=255).contains(&group.len()));
-        let both = headers.group.is_some() && headers.retain.is_some();
-        if !good_group || both || !headers.is_within_limits() {
-            return Err(Rejected::BadHeaders);
-        }
+        let headers = options.checked_subscribe_map()?;
         let left = options.time_left(&self.config);
         let call = Call { token, left, wish: Wish::Subscribe, stream: None };
         self.open_call(now, call, None, |id| Frame::Subscribe { id, pattern, headers })
@@ -179,18 +174,24 @@ impl Connection {
     pub fn apply(&mut self, now: Instant, command: Command) -> Result<(), Rejected> {
         match command {
             Command::Subscribe { subscription, retained } => {
+                let subscription = self.on_wire(subscription).ok_or(Rejected::UnknownCall)?;
                 self.begin_subscription(now, subscription, retained)
             }
             Command::Deliver { subscription, publication } => {
+                let gone = Rejected::UnknownSubscription;
+                let subscription = self.on_wire(subscription).ok_or(gone)?;
                 self.deliver(now, subscription, publication)
             }
             Command::DeliverAll { subscription, publications } => {
                 self.deliver_all(now, subscription, &publications)
             }
             Command::EndSubscription { subscription, failure } => {
+                let gone = Rejected::UnknownSubscription;
+                let subscription = self.on_wire(subscription).ok_or(gone)?;
                 self.end_subscription(now, subscription, &failure)
             }
             Command::Published { call, count } => {
+                let call = self.on_wire(call).ok_or(Rejected::UnknownCall)?;
                 let served = self.served.get_mut(call);
                 served
                     .filter(|served| served.asked == Asked::Publish)
@@ -198,6 +199,7 @@ impl Connection {
                 self.answer_now(now, call, Ok(&number(count)))
             }
             Command::Refuse { call, failure } => {
+                let call = self.on_wire(call).ok_or(Rejected::UnknownCall)?;
                 let served = self.served.get_mut(call).filter(|served| !served.is_answered());
                 served.ok_or(Rejected::UnknownCall)?;
                 self.answer_now(now, call, Err(&failure))

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
+pub(crate) mod host;
 pub(crate) mod stages;
 pub(crate) mod streams;
 pub(crate) mod topics;
