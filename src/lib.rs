@@ -14,7 +14,7 @@
 //! connection   one link: handshake, calls, streams, messages, subscriptions, closing
 //! pump         a connection, its receive buffer and its budget
 //! session      a client's connection that comes back
-//! inbox        what came out of a pump and waits for whoever wants it, for adapters
+//! inbox        what came out of a session and waits for whoever wants it, for adapters
 //! hub          topics -> who, and retained values: routing only, usable alone
 //! broker       pub/sub between connections: events in, commands out
 //! service      channel -> handler, for adapters

@@ -9,6 +9,10 @@ use super::{Broker, BrokerLimits, Owner};
 use crate::command::Command;
 use crate::id::ConnectionId;
 
+/// A connection is given so many commands, then it is to be written: far fewer than deliveries wait for it by
+/// default ([`Config::max_deliveries`](crate::Config::max_deliveries)), so that no batch alone makes it lag.
+const HEAP: usize = 64;
+
 /// The way to a connection, as an adapter has it.
 pub trait Line {
     /// The time, as all lines understand it.
@@ -20,6 +24,9 @@ pub trait Line {
 
     /// Whether the connection is crowded.
     fn is_crowded(&self) -> bool;
+
+    /// Has written what it was given.
+    fn flush(self: &Arc<Self>, now: Self::Time);
 }
 
 /// A [`Broker`] and the ways to its connections: what a server does with events that are for the broker is
@@ -31,6 +38,8 @@ pub struct Hall<L> {
     lines: BTreeMap<ConnectionId, Entry<L>>,
     /// Those that were given something since they were last taken.
     given: Vec<ConnectionId>,
+    /// One of them was given very much.
+    heaped: bool,
     /// Those that are too full to be given what others of a group can take.
     full: Vec<ConnectionId>,
 }
@@ -38,7 +47,8 @@ pub struct Hall<L> {
 #[derive(Debug)]
 struct Entry<L> {
     line: Arc<L>,
-    given: bool,
+    /// How many commands it was given since it was last taken.
+    given: usize,
     full: bool,
 }
 
@@ -47,13 +57,13 @@ impl<L: Line> Hall<L> {
     #[must_use]
     pub fn new(limits: BrokerLimits) -> Self {
         let (lines, given, full) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { broker: Broker::new(limits), lines, given, full }
+        Self { broker: Broker::new(limits), lines, given, heaped: false, full }
     }
 
     /// A client was let in.
     pub fn join(&mut self, id: ConnectionId, owner: Owner, scope: &str, line: Arc<L>) {
         self.broker.join(id, owner, scope);
-        self.lines.insert(id, Entry { line, given: false, full: false });
+        self.lines.insert(id, Entry { line, given: 0, full: false });
     }
 
     /// A connection has ended; gives its line, to be dropped behind the lock.
@@ -79,20 +89,22 @@ impl<L: Line> Hall<L> {
         !self.given.is_empty() || self.broker.has_commands()
     }
 
-    /// Whether it should be asked now, whatever comes next: [`Broker::has_enough`].
+    /// Whether it should be asked now, whatever comes next: [`Broker::has_enough`], or a connection was given
+    /// so much that its queue would fill by that alone.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.broker.has_enough()
+        self.heaped || self.broker.has_enough()
     }
 
     /// Those that were given something since this was last asked: they are to be driven and written. To be
     /// asked once there is nothing else to do, and now and then amid very much.
     pub fn take_given(&mut self, now: L::Time) -> Vec<Arc<L>> {
         self.carry(now);
+        self.heaped = false;
         let Self { lines, given, .. } = self;
         let line = |id| {
             let entry = lines.get_mut(&id)?;
-            entry.given = false;
+            entry.given = 0;
             Some(Arc::clone(&entry.line))
         };
         given.drain(..).filter_map(line).collect()
@@ -102,9 +114,11 @@ impl<L: Line> Hall<L> {
         while let Some((id, command)) = self.broker.poll_command() {
             let Some(entry) = self.lines.get_mut(&id) else { continue };
             let full = entry.line.give(now, command);
-            if !core::mem::replace(&mut entry.given, true) {
+            if entry.given == 0 {
                 self.given.push(id);
             }
+            entry.given += 1;
+            self.heaped |= entry.given >= HEAP;
             if full && !core::mem::replace(&mut entry.full, true) {
                 self.full.push(id);
                 self.broker.set_full(id, true);

@@ -105,6 +105,16 @@ impl Connection {
         }
     }
 
+    /// Why nothing more can be sent, though it has not told so yet: it has ended, or a write has failed and
+    /// the peer's last words are still to be read.
+    pub(crate) fn cut(&self) -> Option<&CloseReason> {
+        match &self.phase {
+            Phase::Closed(reason) => Some(reason),
+            _ if self.outbox.is_severed() => Some(&CloseReason::Lost),
+            _ => None,
+        }
+    }
+
     pub(super) fn say_goodbye(
         &mut self,
         now: Instant,

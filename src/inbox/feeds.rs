@@ -14,7 +14,7 @@ use crate::id::CallId;
 use crate::instant::Instant;
 use crate::options::Options;
 use crate::publication::Publication;
-use crate::pump::Pump;
+use crate::session::Session;
 use crate::status::Status;
 
 /// The subscriptions that somebody wants, and those that are to be ended.
@@ -101,29 +101,27 @@ impl Inbox {
     pub fn subscribe(
         &mut self,
         now: Instant,
-        pump: &mut Pump,
+        session: &mut Session,
         pattern: &str,
         options: &Options,
     ) -> Result<(usize, CallId), Rejected> {
-        let begun =
-            self.begin(|ticket| pump.connection().subscribe(now, pattern, options, ticket))?;
-        self.feeds.open(begun.1, options, pump.connection().config());
+        let begun = self.begin(|ticket| session.subscribe(now, pattern, options, ticket))?;
+        self.feeds.open(begun.1, options, session.connection().config());
         Ok(begun)
     }
 
     /// Nobody wants this subscription any more: it is ended, as soon as there is room to say so.
-    pub fn unsubscribe(&mut self, now: Instant, pump: &mut Pump, subscription: CallId) {
+    pub fn unsubscribe(&mut self, now: Instant, session: &mut Session, subscription: CallId) {
         self.feeds.close(subscription);
-        self.send_unsubscribes(now, pump);
+        self.send_unsubscribes(now, session);
     }
 
     /// Ends the subscriptions that nobody wants any more, as far as there is room. To be called when
     /// something was written.
-    pub fn send_unsubscribes(&mut self, now: Instant, pump: &mut Pump) {
+    pub fn send_unsubscribes(&mut self, now: Instant, session: &mut Session) {
         while let Some(subscription) = self.feeds.leaving() {
-            let left = self.begin(|ticket| {
-                pump.connection().unsubscribe(now, subscription, &Options::new(), ticket)
-            });
+            let left = self
+                .begin(|ticket| session.unsubscribe(now, subscription, &Options::new(), ticket));
             match left {
                 Err(Rejected::Full | Rejected::Busy) => return,
                 Ok((ticket, _)) => self.abandon(ticket),

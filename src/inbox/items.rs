@@ -10,7 +10,7 @@ use crate::event::Item;
 use crate::id::CallId;
 use crate::instant::Instant;
 use crate::payload::Payload;
-use crate::pump::Pump;
+use crate::session::Session;
 
 /// The items of the calls that have a stream to this side. Credit bounds them.
 #[derive(Debug, Default)]
@@ -79,13 +79,13 @@ impl Inbox {
     pub fn next_item(
         &mut self,
         now: Instant,
-        pump: &mut Pump,
+        session: &mut Session,
         call: CallId,
         ticket: Option<usize>,
     ) -> Poll<Result<Option<Payload>, CallError>> {
         if let Poll::Ready(item) = self.items.next(call) {
             return Poll::Ready(Ok(item.map(|item| {
-                pump.connection().taken(now, call, &item);
+                session.connection().taken(now, call, &item);
                 item.into_payload()
             })));
         }
@@ -109,16 +109,16 @@ impl Inbox {
     pub fn send_item(
         &mut self,
         now: Instant,
-        pump: &mut Pump,
+        session: &mut Session,
         call: CallId,
         payload: &Payload,
     ) -> Poll<Result<(), CallError>> {
         if self.stopped.contains(&call) {
             return Poll::Ready(Err(CallError::Cancelled(Fate::MayHaveRun)));
         }
-        match pump.connection().item(now, call, payload) {
+        match session.connection().item(now, call, payload) {
             Err(Rejected::NoCredit | Rejected::Full) => Poll::Pending,
-            sent => Poll::Ready(sent.map_err(|rejected| self.call_error(rejected))),
+            sent => Poll::Ready(sent.map_err(|rejected| self.call_error(session, rejected))),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! `Inbox`: what came out of a pump and waits for whoever wants it: the ends of calls, items, deliveries,
+//! `Inbox`: what came out of a session and waits for whoever wants it: the ends of calls, items, deliveries,
 //! and what is for handlers. Called by adapters, each of which knows how its own threads or tasks wait and
-//! are woken; knows the pump and events, and does no waiting itself.
+//! are woken; knows the session and events, and does no waiting itself.
 
 use alloc::collections::{BTreeSet, VecDeque};
 use core::task::Poll;
@@ -15,7 +15,7 @@ use crate::id::CallId;
 use crate::instant::Instant;
 use crate::options::Streams;
 use crate::payload::Payload;
-use crate::pump::Pump;
+use crate::session::Session;
 
 mod attempt;
 mod feeds;
@@ -27,7 +27,7 @@ use feeds::Feeds;
 use items::Items;
 use tickets::{Outcome, Tickets};
 
-/// What came out of a [`Pump`] and waits for whoever wants it. An adapter gives it each
+/// What came out of a [`Session`] and waits for whoever wants it. An adapter gives it each
 /// [`Event`] with [`take`](Self::take), is told who is to look again, and asks it for them.
 ///
 /// Whoever waits for the end of a call has a *ticket*: the token that went into the core with the command.
@@ -35,22 +35,25 @@ use tickets::{Outcome, Tickets};
 /// ```
 /// use std::sync::Arc;
 /// use std::task::Poll;
-/// use switchboard::{Config, Connection, Hello, Inbox, Instant, Options, Payload, Pump};
+/// use switchboard::{
+///     Config, Connection, Hello, Inbox, Instant, Options, Payload, Pump, Session, SessionNext,
+/// };
 ///
 /// let now = Instant::ZERO;
-/// let mut pump = Pump::new(Connection::client(Arc::new(Config::default()), &Hello::new(), now)?);
+/// let connection = Connection::client(Arc::new(Config::default()), &Hello::new(), now)?;
+/// let mut session = Session::of(Pump::new(connection));
 /// let mut inbox = Inbox::default();
 /// # let welcome = b"\0\0\0\x06\x85\x01\x01\x01\xa0\xf6";
-/// # pump.space()[..10].copy_from_slice(welcome);
-/// # pump.filled(now, 10);
-/// # assert!(matches!(pump.next(now), switchboard::Next::Event(_)));
+/// # session.space()[..10].copy_from_slice(welcome);
+/// # session.filled(now, 10);
+/// # assert!(matches!(session.next(now), SessionNext::Event(_)));
 /// // (The handshake.) A call, under a ticket:
 /// let (ticket, call) = inbox.begin(|ticket| {
-///     pump.connection().request(now, "add", &Payload::null(), &Options::new(), ticket)
+///     session.request(now, "add", &Payload::null(), &Options::new(), ticket)
 /// })?;
 /// assert_eq!(inbox.answer(ticket), Poll::Pending);
 /// // Its caller does not want it any more.
-/// pump.connection().cancel(now, call)?;
+/// session.cancel(now, call)?;
 /// inbox.abandon(ticket);
 /// # Ok::<(), switchboard::Rejected>(())
 /// ```
@@ -98,7 +101,7 @@ pub enum Stir {
 
 impl Inbox {
     /// Takes note of an event; gives who is to look again.
-    pub fn take(&mut self, event: Event, pump: &mut Pump) -> Stir {
+    pub fn take(&mut self, event: Event, session: &mut Session) -> Stir {
         match event {
             Event::Item { call, item } => {
                 self.items.push(call, item);
@@ -140,16 +143,16 @@ impl Inbox {
                 self.end(&reason);
                 Stir::Everybody
             }
-            other => self.serve(other, pump),
+            other => self.serve(other, session),
         }
     }
 
     /// An event that is for whoever serves.
-    fn serve(&mut self, event: Event, pump: &mut Pump) -> Stir {
+    fn serve(&mut self, event: Event, session: &mut Session) -> Stir {
         match &event {
             Event::Message(message) => {
                 self.untaken += message.size();
-                pump.set_untaken(self.untaken);
+                session.set_untaken(self.untaken);
             }
             Event::Request { call, streams: Streams { caller_sends: true, .. }, .. } => {
                 self.items.open(*call);
@@ -229,8 +232,10 @@ impl Inbox {
 
     /// What a user is told whose command was not taken: why the connection ended, if that is known.
     #[must_use]
-    pub fn call_error(&self, error: impl Into<CallError>) -> CallError {
-        match (error.into(), &self.closed) {
+    pub fn call_error(&self, session: &mut Session, error: impl Into<CallError>) -> CallError {
+        // It may have ended and not have told so yet.
+        let closed = self.closed.as_ref().or_else(|| session.connection().cut());
+        match (error.into(), closed) {
             (CallError::Rejected(Rejected::Closed), Some(reason)) => {
                 CallError::Disconnected(reason.clone(), Fate::NeverSent)
             }
@@ -239,18 +244,18 @@ impl Inbox {
     }
 
     /// So many bytes of messages wait for their listeners no more.
-    pub const fn taken(&mut self, bytes: usize, pump: &mut Pump) {
+    pub const fn taken(&mut self, bytes: usize, session: &mut Session) {
         self.untaken = self.untaken.saturating_sub(bytes);
-        pump.set_untaken(self.untaken);
+        session.set_untaken(self.untaken);
     }
 
     /// What whoever serves is to deal with next; nothing while the inbox [is choked](Self::is_choked).
     /// Calls that nobody waits for any more are answered in passing: the core tells why, whatever is said.
-    pub fn next_event(&mut self, now: Instant, pump: &mut Pump) -> Option<Event> {
+    pub fn next_event(&mut self, now: Instant, session: &mut Session) -> Option<Event> {
         while !self.is_choked() {
             match self.events.pop_front()? {
                 Event::Request { call, .. } if self.stopped.contains(&call) => {
-                    self.respond(now, pump, call, Ok(Payload::null()));
+                    self.respond(now, session, call, Ok(Payload::null()));
                 }
                 event => return Some(event),
             }
@@ -269,21 +274,21 @@ impl Inbox {
     pub fn respond(
         &mut self,
         now: Instant,
-        pump: &mut Pump,
+        session: &mut Session,
         call: CallId,
         answer: Result<Payload, Failure>,
     ) {
         self.stopped.remove(&call);
         self.items.close(call);
         self.answers.push_back((call, answer));
-        self.send_answers(now, pump);
+        self.send_answers(now, session);
     }
 
     /// Gives the core the answers that wait, as far as there is room. To be called when something was
     /// written.
-    pub fn send_answers(&mut self, now: Instant, pump: &mut Pump) {
+    pub fn send_answers(&mut self, now: Instant, session: &mut Session) {
         while let Some((call, answer)) = self.answers.front() {
-            if pump.connection().respond(now, *call, answer.as_ref()) == Err(Rejected::Full) {
+            if session.connection().respond(now, *call, answer.as_ref()) == Err(Rejected::Full) {
                 return;
             }
             // Any other error: the connection has ended meanwhile, and has told the caller.
@@ -306,7 +311,7 @@ impl Inbox {
     }
 
     /// Does what a broker has decided for this connection.
-    pub fn apply(&mut self, now: Instant, pump: &mut Pump, command: Command) {
+    pub fn apply(&mut self, now: Instant, session: &mut Session, command: Command) {
         if let Command::Subscribe { subscription: call, .. }
         | Command::Published { call, .. }
         | Command::Refuse { call, .. } = &command
@@ -314,7 +319,7 @@ impl Inbox {
             self.stopped.remove(call);
         }
         // What cannot be done any more concerns a peer that has gone on, and is forgotten.
-        let _ = pump.apply(now, command);
+        let _ = session.apply(now, command);
     }
 }
 

@@ -6,40 +6,41 @@ use super::*;
 use crate::config::Config;
 use crate::connection::{Connection, Welcome};
 use crate::id::ConnectionId;
-use crate::pump::Next;
+use crate::pump::Pump;
+use crate::session::SessionNext;
 
 const NOW: Instant = Instant::ZERO;
 
-/// Gives these bytes to the pump, and takes what comes of them.
-fn hears(inbox: &mut Inbox, pump: &mut Pump, mut bytes: &[u8]) {
+/// Gives these bytes to the session, and takes what comes of them.
+fn hears(inbox: &mut Inbox, session: &mut Session, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        let space = pump.space();
+        let space = session.space();
         let count = space.len().min(bytes.len());
         space[..count].copy_from_slice(&bytes[..count]);
-        pump.filled(NOW, count);
+        session.filled(NOW, count);
         bytes = &bytes[count..];
-        takes(inbox, pump);
+        takes(inbox, session);
     }
 }
 
-fn takes(inbox: &mut Inbox, pump: &mut Pump) {
-    while let Next::Event(event) = pump.next(NOW) {
-        inbox.take(event, pump);
+fn takes(inbox: &mut Inbox, session: &mut Session) {
+    while let SessionNext::Event(event) = session.next(NOW) {
+        inbox.take(event, session);
     }
 }
 
 /// The peer reads all that there is.
-fn writes(inbox: &mut Inbox, pump: &mut Pump) {
+fn writes(inbox: &mut Inbox, session: &mut Session) {
     loop {
         let mut chunks = [&[][..]; 16];
-        let count = pump.chunks(&mut chunks);
+        let count = session.chunks(&mut chunks);
         let bytes = chunks[..count].iter().map(|chunk| chunk.len()).sum();
         if bytes == 0 {
             return;
         }
-        pump.wrote(NOW, bytes);
-        inbox.send_answers(NOW, pump);
-        takes(inbox, pump);
+        session.wrote(NOW, bytes);
+        inbox.send_answers(NOW, session);
+        takes(inbox, session);
     }
 }
 
@@ -47,26 +48,26 @@ fn writes(inbox: &mut Inbox, pump: &mut Pump) {
 fn a_call_that_is_given_up_while_its_answer_waits_for_room_leaves_nothing_behind() {
     let config = Config { max_unsent: 1, ..Config::default() };
     let id = ConnectionId::new(7).unwrap();
-    let mut pump = Pump::new(Connection::server(Arc::new(config), id, NOW));
-    let (mut inbox, pump) = (Inbox::default(), &mut pump);
-    hears(&mut inbox, pump, b"\0\0\0\x12\x85\0kswitchboard\x81\x01\xa0\xf6");
-    assert!(matches!(inbox.next_event(NOW, pump), Some(Event::Hello(_))));
-    pump.connection().accept(NOW, &Welcome::new()).unwrap();
-    writes(&mut inbox, pump);
+    let mut session = Session::of(Pump::new(Connection::server(Arc::new(config), id, NOW)));
+    let (mut inbox, session) = (Inbox::default(), &mut session);
+    hears(&mut inbox, session, b"\0\0\0\x12\x85\0kswitchboard\x81\x01\xa0\xf6");
+    assert!(matches!(inbox.next_event(NOW, session), Some(Event::Hello(_))));
+    session.connection().accept(NOW, &Welcome::new()).unwrap();
+    writes(&mut inbox, session);
     // [7, id, "b", {}, null], twice, and [13, id] for the second one, whose answer finds no room.
     hears(
         &mut inbox,
-        pump,
+        session,
         b"\0\0\0\x07\x85\x07\x01\x61b\xa0\xf6\0\0\0\x07\x85\x07\x03\x61b\xa0\xf6",
     );
     for _ in 0..2 {
         let Some(Event::Request { call, .. }) = inbox.events.pop_front() else { panic!("no call") };
-        inbox.respond(NOW, pump, call, Ok(Payload::bytes(&[0; 1000])));
+        inbox.respond(NOW, session, call, Ok(Payload::bytes(&[0; 1000])));
     }
     assert!(inbox.is_choked(), "the second answer waits");
-    hears(&mut inbox, pump, b"\0\0\0\x03\x82\x0d\x03");
+    hears(&mut inbox, session, b"\0\0\0\x03\x82\x0d\x03");
     assert_eq!(inbox.stopped.len(), 1, "the peer has given it up");
-    writes(&mut inbox, pump);
+    writes(&mut inbox, session);
     assert!(!inbox.is_choked());
     assert_eq!(inbox.stopped.len(), 0);
 }

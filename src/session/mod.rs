@@ -21,6 +21,7 @@ use life::Life;
 pub use next::{SessionNext, SessionStatus};
 
 use crate::close_reason::CloseReason;
+use crate::command::Command;
 use crate::config::Config;
 use crate::connection::{Connection, Hello};
 use crate::error::Rejected;
@@ -160,6 +161,15 @@ impl Session {
     /// [`next`](Self::next) afterwards.
     pub const fn connection(&mut self) -> &mut Connection {
         self.pump.connection()
+    }
+
+    /// As [`Pump::apply`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Pump::apply`].
+    pub fn apply(&mut self, now: Instant, command: Command) -> Result<(), Rejected> {
+        self.pump.apply(now, command)
     }
 
     /// How many sends wait until the session is ready.

@@ -108,6 +108,6 @@ impl fmt::Debug for Canceller {
 pub(crate) fn cancel(link: &Arc<Link>, state: &mut State, id: CallId) {
     // One that has ended is open no more, and says so.
     let now = state.now;
-    let _ = state.pump.connection().cancel(now, id);
+    let _ = state.session.cancel(now, id);
     link.nudge(state);
 }

@@ -47,10 +47,9 @@ impl Link {
         options: &Options,
     ) -> Result<Call<R>, CallError> {
         let mut state = self.enter();
-        let opened = state.begin(|connection, now, ticket| {
-            connection.request(now, channel, args, options, ticket)
-        });
-        let (ticket, id) = opened.map_err(|rejected| state.inbox.call_error(rejected))?;
+        let opened = state
+            .begin(|session, now, ticket| session.request(now, channel, args, options, ticket));
+        let (ticket, id) = opened.map_err(|rejected| state.call_error(rejected))?;
         self.nudge(&mut state);
         drop(state);
         Ok(Call::new(Arc::clone(self), ticket, id))
@@ -63,9 +62,7 @@ impl Link {
         options: &Options,
     ) -> Result<(usize, CallId), CallError> {
         self.when_there_is_room(options, |state, options| {
-            state.begin(|connection, now, ticket| {
-                connection.request(now, channel, args, options, ticket)
-            })
+            state.begin(|session, now, ticket| session.request(now, channel, args, options, ticket))
         })
     }
 
@@ -83,7 +80,7 @@ impl Link {
     ) -> Result<(), CallError> {
         let payload = message.to_payload()?;
         self.when_there_is_room(options, |state, options| {
-            state.pump.connection().send(state.now, channel, &payload, options)
+            state.session.send(state.now, channel, &payload, options)
         })?;
         self.nudge(&mut self.enter());
         Ok(())
@@ -98,8 +95,8 @@ impl Link {
     ) -> Result<(), CallError> {
         let mut state = self.enter();
         let now = state.now;
-        let sent = state.pump.connection().send(now, channel, message, options);
-        sent.map_err(|rejected| state.inbox.call_error(rejected))?;
+        let sent = state.session.send(now, channel, message, options);
+        sent.map_err(|rejected| state.call_error(rejected))?;
         self.nudge(&mut state);
         Ok(())
     }
@@ -109,7 +106,7 @@ impl Link {
         let until = options.time_left(&self.config).map(|left| self.now() + left);
         let (ticket, ()) = self.when_there_is_room(options, |state, _| {
             // The core counts pings with 32 bits; so many tickets there never are.
-            state.begin(|connection, now, ticket| connection.ping(now, ticket as u32))
+            state.begin(|session, now, ticket| session.connection().ping(now, ticket as u32))
         })?;
         self.wait_for(Some(ticket), until, |state| state.inbox.pong(ticket, state.now, until))
     }
@@ -118,21 +115,21 @@ impl Link {
     pub(crate) fn close(self: &Arc<Self>, message: &str, reconnect_after: Option<Duration>) {
         let mut state = self.enter();
         let now = state.now;
-        state.pump.connection().close(now, message, reconnect_after);
+        state.session.close(now, message, reconnect_after);
         self.nudge(&mut state);
     }
 
     /// Ends the connection at once.
     pub(crate) fn abort(self: &Arc<Self>, message: &str) {
         let mut state = self.enter();
-        state.pump.connection().abort(message);
+        state.session.abort(message);
         self.nudge(&mut state);
     }
 
     /// Stops reading, or goes on with it.
     pub(crate) fn pause(self: &Arc<Self>, paused: bool) {
         let mut state = self.enter();
-        state.pump.pause(paused);
+        state.session.pause(paused);
         self.nudge(&mut state);
     }
 
@@ -154,7 +151,7 @@ impl Link {
         let mut poll = |state: &mut State, attempt: &mut Attempt| {
             attempt
                 .poll(state.now, options, &self.config, |options| command(state, options))
-                .map_err(|error| state.inbox.call_error(error))
+                .map_err(|error| state.call_error(error))
         };
         if let Poll::Ready(done) = poll(&mut self.enter(), &mut attempt) {
             return done;

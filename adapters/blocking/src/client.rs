@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use switchboard::service::{RegisterError, Registration};
 use switchboard::{
-    CallError, CloseReason, Counters, Failure, FromPayload, Options, PeerWelcome, ToPayload,
+    CallError, CloseReason, Counters, Failure, FromPayload, Options, PeerWelcome, SessionStatus,
+    ToPayload,
 };
 use switchboard_endpoint::{Credentials, OpenError};
 
@@ -45,8 +46,6 @@ pub struct Client {
 
 pub(crate) struct Shared {
     pub(crate) link: Arc<Link>,
-    pub(crate) welcome: PeerWelcome,
-    pub(crate) server: Option<Credentials>,
     pub(crate) services: Arc<Services>,
 }
 
@@ -281,22 +280,31 @@ impl Client {
         self.shared.link.pause(false);
     }
 
-    /// What the server said when it accepted.
+    /// What the server said when it last accepted.
     #[must_use]
-    pub fn welcome(&self) -> &PeerWelcome {
-        &self.shared.welcome
+    pub fn welcome(&self) -> Arc<PeerWelcome> {
+        let welcome = self.shared.link.lock().welcome.clone();
+        // There is no client before the first one.
+        welcome.unwrap_or_else(|| unreachable!())
     }
 
     /// Who the kernel says serves; `None` where it does not tell, such as over TCP.
     #[must_use]
-    pub fn server(&self) -> Option<&Credentials> {
-        self.shared.server.as_ref()
+    pub fn server(&self) -> Option<Credentials> {
+        self.shared.link.lock().server
+    }
+
+    /// Where the connection stands. One that does not [come back](ClientBuilder::reconnect) is `Ready` until
+    /// it has ended, and then `Disconnected`.
+    #[must_use]
+    pub fn status(&self) -> SessionStatus {
+        self.shared.link.lock().session.status()
     }
 
     /// What has passed over the connection, and what is open on it.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.shared.link.lock().pump.connection().counters()
+        self.shared.link.lock().session.connection().counters()
     }
 
     /// Why the connection ended, once it has; what has not been read yet is not known yet.
@@ -324,7 +332,7 @@ impl Drop for Shared {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("connection", &self.shared.welcome.connection)
+            .field("connection", &self.welcome().connection)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }

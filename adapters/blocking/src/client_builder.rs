@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use switchboard::service::{RegisterError, Registration};
 use switchboard::{
-    Config, Connection, Event, Failure, FromPayload, Hello, Instant, PeerWelcome, Pump, ToPayload,
+    Backoff, Config, Connection, Failure, FromPayload, Hello, Instant, PeerWelcome, Pump, Session,
+    SessionStatus, ToPayload,
 };
-use switchboard_endpoint::{Address, Credentials, OpenError, Stream};
+use switchboard_endpoint::{
+    Address, Credentials, OpenError, Stream, VerifyServer, seed, verify_server,
+};
 
 use crate::client::{Client, Shared};
 use crate::context::Context;
-use crate::link::Link;
+use crate::link::{Link, Opened, Opens};
 use crate::peer::PeerFacts;
 use crate::pool::Pool;
 use crate::services::Services;
@@ -24,6 +27,7 @@ pub struct ClientBuilder {
     hello: Hello,
     config: Config,
     verify: Option<Box<VerifyServer>>,
+    backoff: Option<Backoff>,
     services: Services,
     serves: bool,
     threads: usize,
@@ -37,6 +41,7 @@ impl Default for ClientBuilder {
             hello: Hello::default(),
             config: Config::default(),
             verify: None,
+            backoff: None,
             services: Services::default(),
             serves: false,
             threads: 16,
@@ -44,8 +49,6 @@ impl Default for ClientBuilder {
         }
     }
 }
-
-type VerifyServer = dyn Fn(Option<&Credentials>) -> bool + Send + Sync;
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,16 +145,43 @@ impl ClientBuilder {
         self.error.get_or_insert(OpenError::BadConfig(what));
     }
 
+    /// The connection comes back when it is lost, as this says: see `docs/reconnect.md`. Subscriptions are
+    /// restored, what is sent meanwhile waits or fails, and calls made with
+    /// [`Options::idempotent`](switchboard::Options::idempotent) are sent again.
+    ///
+    /// [`connect`](Self::connect) then also waits for a server that does not run yet. A thread of the
+    /// client's own reads from the beginning, as with [`handle`](Self::handle). Default: it does not come
+    /// back.
+    #[must_use]
+    pub fn reconnect(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// Is told each change of the status of a connection that [comes back](Self::reconnect), in their
+    /// order, on one of the client's threads for listeners.
+    #[must_use]
+    pub fn on_status(mut self, listener: impl Fn(SessionStatus) + Send + Sync + 'static) -> Self {
+        self.services.tell_status(listener);
+        self
+    }
+
     /// Connects, shakes hands, and waits until the server has accepted or refused; at most
-    /// [`Config::handshake_timeout`].
+    /// [`Config::handshake_timeout`]. With [`reconnect`](Self::reconnect) it waits until a server has
+    /// accepted, or the attempts are used up, or no further one would help.
     ///
     /// # Errors
     ///
     /// [`OpenError`]: what a program can match on.
     pub fn connect(self, address: &str) -> Result<Client, OpenError> {
-        let builder = self.checked()?;
+        let mut builder = self.checked()?;
         let address: Address = address.parse()?;
-        builder.open(Stream::connect(&address)?, &address.to_string())
+        let verify = builder.verify.take();
+        let opens = move || dial(&address, verify.as_deref());
+        if builder.backoff.is_some() {
+            return builder.open(Err(Box::new(opens)));
+        }
+        builder.open(Ok(opens()?))
     }
 
     /// The same over a stream that is connected already: to a child process, or within this one.
@@ -173,7 +203,14 @@ impl ClientBuilder {
     ///
     /// As of [`connect`](Self::connect).
     pub fn attach(self, stream: Stream) -> Result<Client, OpenError> {
-        self.checked()?.open(stream, "the stream")
+        let builder = self.checked()?;
+        if builder.backoff.is_some() {
+            let text =
+                "a stream that is given cannot be opened again: `reconnect` goes with an address";
+            return Err(OpenError::BadConfig(text.into()));
+        }
+        let opened = trusted(stream, "the stream", builder.verify.as_deref())?;
+        builder.open(Ok(opened))
     }
 
     fn checked(mut self) -> Result<Self, OpenError> {
@@ -189,67 +226,75 @@ impl ClientBuilder {
         Ok(self)
     }
 
-    fn open(self, stream: Stream, address: &str) -> Result<Client, OpenError> {
-        let server = stream.credentials()?;
-        verify_server(server.as_ref(), address, self.verify.as_deref())?;
+    fn open(self, stream: Result<Opened, Opens>) -> Result<Client, OpenError> {
         let config = Arc::new(self.config);
-        let connection = Connection::client(Arc::clone(&config), &self.hello, Instant::ZERO)
-            .map_err(|rejected| OpenError::BadConfig(format!("hello: {rejected}")))?;
+        let comes_back = stream.is_err();
+        let session = match self.backoff {
+            Some(backoff) => Session::new(Arc::clone(&config), self.hello, backoff, seed()),
+            None => Connection::client(Arc::clone(&config), &self.hello, Instant::ZERO)
+                .map(|connection| Session::of(Pump::new(connection))),
+        };
+        let session =
+            session.map_err(|rejected| OpenError::BadConfig(format!("hello: {rejected}")))?;
         let services = Arc::new(self.services);
         let pool = Arc::new(Pool::of_one(self.threads));
         let serving = Arc::new(Serving::new(Arc::clone(&services), pool, 0, config.payload));
         let dispatch = Arc::clone(&serving);
-        let link = Link::new(stream, Arc::default(), Wake::new()?, Pump::new(connection), dispatch);
+        let link = Link::new(stream, Arc::default(), Wake::new()?, session, dispatch);
         let welcome = shake_hands(&link)?;
-        let closed = Arc::clone(&link.lock().closed);
+        let (closed, credentials) = {
+            let state = link.lock();
+            (Arc::clone(&state.closed), state.server)
+        };
         serving.introduce(PeerFacts {
             link: Arc::downgrade(&link),
             id: welcome.connection,
-            credentials: server,
+            credentials,
             hello: None,
             state: None,
             closed,
         });
-        if self.serves {
+        if self.serves || comes_back {
             link.read_in_background();
         }
-        Ok(Client::new(Shared { link, welcome, server, services }))
+        Ok(Client::new(Shared { link, services }))
     }
 }
 
-fn verify_server(
-    credentials: Option<&Credentials>,
+/// Opens a stream to the server, if that is the right one.
+fn dial(address: &Address, verify: Option<&VerifyServer>) -> Result<Opened, OpenError> {
+    trusted(Stream::connect(address)?, &address.to_string(), verify)
+}
+
+/// A stream to the right server, and who that is.
+fn trusted(
+    stream: Stream,
     address: &str,
     verify: Option<&VerifyServer>,
-) -> Result<(), OpenError> {
-    let good = match verify {
-        Some(verify) => verify(credentials),
-        None => credentials.is_none_or(Credentials::same_user_or_root),
-    };
-    if good {
-        return Ok(());
-    }
-    let who = credentials.map_or_else(|| "nobody known".into(), |who| format!("uid {}", who.uid));
-    Err(OpenError::NotPermitted(format!(
-        "{address} is served by {who}, which this client does not trust; nothing was sent. If that is \
-         the right server, say so with `ClientBuilder::verify_server`"
-    )))
+) -> Result<Opened, OpenError> {
+    let server = stream.credentials()?;
+    verify_server(server.as_ref(), address, verify)?;
+    Ok((stream, server))
 }
 
 /// Drives the link until the server has answered.
-fn shake_hands(link: &Arc<Link>) -> Result<PeerWelcome, OpenError> {
+fn shake_hands(link: &Arc<Link>) -> Result<Arc<PeerWelcome>, OpenError> {
     let mut state = link.enter();
     loop {
         let turn = link.turn(&mut state);
-        if let Some(Event::Welcome(welcome)) = state.next_event() {
+        if let Some(welcome) = state.welcome.clone() {
             // From now on the timer sees to what is due while nobody calls, such as keepalive.
             link.nudge(&mut state);
             link.look_later(&mut state);
-            return Ok(*welcome);
+            return Ok(welcome);
         }
-        if let Some(reason) = state.closed.get() {
-            return Err(reason.clone().into());
+        if let Some(reason) = state.closed.get().cloned() {
+            return Err(state.open_error.take().unwrap_or_else(|| reason.into()));
         }
-        state = link.wait_with_timeout(state, turn);
+        let opened;
+        (state, opened) = link.open(state);
+        if !opened {
+            state = link.wait_with_timeout(state, turn);
+        }
     }
 }

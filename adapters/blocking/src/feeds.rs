@@ -17,8 +17,8 @@ impl Link {
         options: &Options,
     ) -> Result<(CallId, u64), CallError> {
         let (ticket, id) = self.when_there_is_room(options, |state, options| {
-            let State { inbox, pump, now, .. } = state;
-            inbox.subscribe(*now, pump, pattern, options)
+            let State { inbox, session, now, .. } = state;
+            inbox.subscribe(*now, session, pattern, options)
         })?;
         // Deliveries come also while nobody waits.
         self.read_in_background();
@@ -37,8 +37,8 @@ impl Link {
     /// Ends a subscription without waiting.
     pub(crate) fn unsubscribe(self: &Arc<Self>, subscription: CallId) {
         let mut state = self.enter();
-        let State { inbox, pump, now, .. } = &mut *state;
-        inbox.unsubscribe(*now, pump, subscription);
+        let State { inbox, session, now, .. } = &mut *state;
+        inbox.unsubscribe(*now, session, subscription);
         self.nudge(&mut state);
     }
 
@@ -51,7 +51,7 @@ impl Link {
     ) -> Result<(), CallError> {
         let payload = value.to_payload()?;
         self.when_there_is_room(options, |state, options| {
-            state.pump.connection().publish(state.now, topic, &payload, options)
+            state.session.publish(state.now, topic, &payload, options)
         })?;
         self.nudge(&mut self.enter());
         Ok(())
@@ -66,8 +66,8 @@ impl Link {
     ) -> Result<u64, CallError> {
         let payload: Payload = value.to_payload()?;
         let (ticket, _) = self.when_there_is_room(options, |state, options| {
-            state.begin(|connection, now, ticket| {
-                connection.publish_counted(now, topic, &payload, options, ticket)
+            state.begin(|session, now, ticket| {
+                session.publish_counted(now, topic, &payload, options, ticket)
             })
         })?;
         Ok(u64::from_payload(self.answer(ticket)?, &self.config.payload)?)

@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant as SystemInstant};
+use std::time::Instant as SystemInstant;
 
-use switchboard::service::{ConnectionStatus, ServerStatus};
+use switchboard::service::ServerStatus;
 use switchboard::{
-    Asked, BrokerLimits, CallId, Config, Connection, ConnectionId, Failure, Instant, Pump, Restart,
+    BrokerLimits, Config, Connection, ConnectionId, Failure, Instant, Pump, Restart, Session,
 };
 use switchboard_endpoint::{
-    AcceptPause, Admission, AdmissionLimits, Arrival, Credentials, Listener, Stream,
+    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Listener, Stream,
+    Topics, next_connection, server_status,
 };
 
 use crate::link::Link;
@@ -23,19 +23,12 @@ use crate::pool::Pool;
 use crate::services::Services;
 use crate::serving::Serving;
 use crate::timer::Timer;
-use crate::topics::Topics;
 use crate::wait::{Wake, wait_for_client};
-
-/// The number of the next connection: unique in this process, whatever servers it runs.
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
-/// Whoever finds no room is asked to come back then: others go all the time.
-const COME_BACK: Duration = Duration::from_secs(1);
 
 /// What the server's threads share.
 pub(crate) struct Host {
     pub(crate) services: Arc<Services>,
-    pub(crate) topics: Arc<Topics>,
+    pub(crate) topics: Arc<Topics<Link>>,
     config: Arc<Config>,
     limits: AdmissionLimits,
     pool: Arc<Pool>,
@@ -116,44 +109,16 @@ impl Host {
 
     /// What the server tells of itself.
     pub(crate) fn status(&self) -> ServerStatus {
-        let program = std::env::current_exe().ok();
-        let program = program.as_deref().and_then(std::path::Path::file_name);
-        let connections = self.peers().into_iter().filter_map(|peer| {
-            let (uid, pid) =
-                peer.credentials().map_or((None, None), |who| (Some(who.uid), who.pid));
-            Some(ConnectionStatus { id: peer.id(), uid, pid, counters: peer.counters()? })
-        });
-        let (handlers, listeners) = self.services.channels();
-        ServerStatus {
-            program: program.unwrap_or_default().to_string_lossy().into_owned(),
-            pid: std::process::id(),
-            uptime: self.began.elapsed(),
-            connections: connections.collect(),
-            handlers,
-            listeners,
-        }
+        let peers = self.peers();
+        let connections =
+            peers.iter().filter_map(|peer| Some((peer.id(), peer.credentials(), peer.counters()?)));
+        server_status(self.began.elapsed(), connections, self.services.channels())
     }
 
     /// Asks the central check again for all that peers have subscribed to.
     pub(crate) fn check_again(&self) {
         for peer in self.peers() {
-            let id = peer.id();
-            // What was asked is copied, for the check is the program's and runs without the broker.
-            let asked: Vec<_> = self.topics.with(|broker| {
-                let copied = |(subscription, asked): (CallId, Asked<'_>)| match asked {
-                    Asked::Subscribe { pattern, group } => {
-                        Some((subscription, pattern.to_owned(), group.map(str::to_owned)))
-                    }
-                    _ => None,
-                };
-                broker.subscriptions(id).filter_map(copied).collect()
-            });
-            for (subscription, pattern, group) in asked {
-                let asked = Asked::Subscribe { pattern: &pattern, group: group.as_deref() };
-                if let Err(failure) = self.services.check(peer.facts(), asked) {
-                    self.topics.with(|broker| broker.end_subscription(id, subscription, failure));
-                }
-            }
+            self.topics.check_again(peer.id(), |asked| self.services.check(peer.facts(), asked));
         }
         self.topics.flush();
     }
@@ -212,7 +177,7 @@ impl Host {
 
     /// A client has come. Without a thread for it, it sees its stream end.
     fn arrive(self: &Arc<Self>, stream: Stream, wake: Wake, credentials: Option<Credentials>) {
-        let Some(id) = next_id() else { return };
+        let Some(id) = next_connection() else { return };
         let uid = credentials.map(|who| who.uid);
         let (arrival, tells) = {
             let mut state = self.lock();
@@ -251,7 +216,7 @@ impl Host {
         let Served { link, .. } = served;
         let mut state = link.enter();
         let now = state.now;
-        let connection = state.pump.connection();
+        let connection = state.session.connection();
         if tells {
             // It may have gone by itself meanwhile.
             let _ = connection.refuse(now, failure, Some(COME_BACK));
@@ -264,7 +229,7 @@ impl Host {
     /// Serves a stream that the program has connected itself, whatever the limits say.
     pub(crate) fn attach(self: &Arc<Self>, stream: Stream) -> io::Result<ConnectionId> {
         let credentials = stream.credentials()?;
-        let id = next_id().ok_or(io::ErrorKind::QuotaExceeded)?;
+        let id = next_connection().ok_or(io::ErrorKind::QuotaExceeded)?;
         self.serve(id, (stream, Wake::new()?), credentials, None)?;
         Ok(id)
     }
@@ -284,7 +249,8 @@ impl Host {
         let serving = Arc::new(serving.with_topics(Arc::clone(&self.topics)));
         let dispatch = Arc::clone(&serving);
         let timer = Arc::clone(&self.timer);
-        let link = Link::new(stream, timer, wake, Pump::new(connection), dispatch);
+        let session = Session::of(Pump::new(connection));
+        let link = Link::new(Ok((stream, credentials)), timer, wake, session, dispatch);
         // Until its own thread has the seat nobody else shall.
         link.lock().take_seat();
         {
@@ -332,7 +298,7 @@ impl Host {
         for link in self.links() {
             let mut state = link.enter();
             let now = state.now;
-            command(state.pump.connection(), now);
+            command(state.session.connection(), now);
             link.nudge(&mut state);
         }
     }
@@ -370,10 +336,6 @@ impl State {
             }
         }
     }
-}
-
-fn next_id() -> Option<ConnectionId> {
-    ConnectionId::new(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(all(test, unix))]

@@ -37,11 +37,11 @@
 //!   (with `panic = "abort"` it ends the program, as everywhere).
 //!
 //! Who may call whom: `client`, `server`, their builders, `scope`, `peer`, `context`, `call`, `exchange`,
-//! `items`, `subscription` and `guard` are the programs' side; `calls`, `streams` and `feeds` are what
-//! both ends ask, `serving` what both ends serve, with `services` and `pool`, and `topics` what a server
-//! does besides; `host` is what a server's threads share. All know `link` (a pump and its socket), `seat`
-//! (who waits for it) and `state` (what they share, with the core's inbox); `link` knows `timer` and
-//! `wait`.
+//! `items`, `subscription` and `guard` are the programs' side; `calls`, `streams` and `feeds` are what both
+//! ends ask, `serving` what both ends serve, with `listening`, `services` and `pool`, and `topics` what a
+//! server does besides; `host` is what a server's threads share. All know `link` (a session and its socket;
+//! `drive` drives it), `seat` (who waits for it) and `state` (what they share, with the core's inbox);
+//! `link` knows `timer` and `wait`.
 
 #![forbid(unsafe_code)]
 
@@ -50,12 +50,14 @@ mod calls;
 mod client;
 mod client_builder;
 mod context;
+mod drive;
 mod exchange;
 mod feeds;
 mod guard;
 mod host;
 mod items;
 mod link;
+mod listening;
 mod peer;
 mod pool;
 mod scope;

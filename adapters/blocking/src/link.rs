@@ -5,22 +5,15 @@
 //! while having it, and no code of the user's runs under it.
 
 use std::fmt;
-use std::io::{self, IoSlice};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use switchboard::{CloseReason, Config, Event, Instant, Next, Pump};
-use switchboard_endpoint::Stream;
+use switchboard::{CloseReason, Config, Event, Instant, Session, SessionStatus};
+use switchboard_endpoint::{Credentials, OpenError, Stream};
 
 use crate::state::State;
 use crate::timer::{Due, Timer};
 use crate::wait::{Ready, Wake, wait};
-
-/// Slices of one vectored write: the frames of a turn are in one or two, each large payload adds one.
-const SLICES: usize = 16;
-/// So many bytes are read in a row, so that a fast writer does not keep the others from being served, and
-/// what was read is dealt with while the processor has it at hand.
-const READS: usize = 64 * 1024;
 
 /// A command without an answer to wait for is written together with those behind it, up to so many
 /// bytes.
@@ -32,27 +25,35 @@ const BATCH_TIME: Duration = Duration::from_millis(1);
 /// that reads nothing, by default.
 const LOOK: Duration = Duration::from_secs(4);
 
+/// Opens a stream to the server, as often as it is lost.
+pub(crate) type Opens = Box<dyn Fn() -> Result<Opened, OpenError> + Send + Sync>;
+/// A stream, and who the kernel says is at its other end.
+pub(crate) type Opened = (Stream, Option<Credentials>);
+
 /// What becomes of events that answer nobody who waits. Called without the mutex, by whoever holds the
 /// seat.
 pub(crate) trait Dispatch: fmt::Debug + Send + Sync {
     /// Deals with it, and runs no code of the user's on this thread, nor waits.
     fn event(self: Arc<Self>, link: &Arc<Link>, event: Event);
 
+    /// Tells of a change of the status.
+    fn status(self: Arc<Self>, link: &Arc<Link>, status: SessionStatus);
+
     /// Goes on with what was put off until the peer reads.
     fn take_up(self: Arc<Self>, link: &Arc<Link>);
 }
 
-#[derive(Debug)]
 pub(crate) struct Link {
-    stream: Stream,
     pub(crate) wake: Wake,
     timer: Arc<Timer>,
     pub(crate) config: Arc<Config>,
     dispatch: Arc<dyn Dispatch>,
+    /// How a client that comes back does.
+    pub(crate) opens: Option<Opens>,
     origin: std::time::Instant,
     state: Mutex<State>,
     /// Told when the socket is done with.
-    ended: Condvar,
+    pub(crate) ended: Condvar,
 }
 
 /// What a turn of the pump came to.
@@ -69,18 +70,22 @@ pub(crate) enum Turn {
 pub(crate) type Guard<'a> = MutexGuard<'a, State>;
 
 impl Link {
-    /// A link over a connected stream, whose time begins now.
+    /// A link over a connected stream, or one that `opens` its streams itself. Its time begins now.
     pub(crate) fn new(
-        stream: Stream,
+        stream: Result<Opened, Opens>,
         timer: Arc<Timer>,
         wake: Wake,
-        mut pump: Pump,
+        mut session: Session,
         dispatch: Arc<dyn Dispatch>,
     ) -> Arc<Self> {
         let origin = std::time::Instant::now();
-        let config = Arc::clone(pump.connection().config());
-        let (state, ended) = (Mutex::new(State::new(pump)), Condvar::new());
-        Arc::new(Self { stream, wake, timer, config, dispatch, origin, state, ended })
+        let config = Arc::clone(session.connection().config());
+        let (stream, opens) = match stream {
+            Ok(stream) => (Some(stream), None),
+            Err(opens) => (None, Some(opens)),
+        };
+        let (state, ended) = (Mutex::new(State::new(session, stream)), Condvar::new());
+        Arc::new(Self { wake, timer, config, dispatch, opens, origin, state, ended })
     }
 
     /// The time of this link's pump.
@@ -114,98 +119,16 @@ impl Link {
         state
     }
 
-    /// Drives the pump as far as it goes without waiting: takes events, writes what can be written.
-    pub(crate) fn turn(&self, state: &mut State) -> Turn {
-        let now = state.now;
-        state.turned = now;
-        loop {
-            match state.pump.next(now) {
-                Next::Event(event) => state.take(event),
-                Next::Io { read, write, until } => {
-                    if !write || !self.write(state) {
-                        if core::mem::take(&mut state.fed) {
-                            // The late answer to a call that was given up makes room, unannounced.
-                            state.unpark(|waiter| waiter.is_none());
-                        }
-                        return Turn::Wait { read, write, until };
-                    }
-                }
-                Next::Shut => {
-                    // A peer that is gone needs no telling.
-                    let _ = self.stream.shutdown_write();
-                }
-                Next::Yield => {
-                    self.write(state);
-                    return Turn::Again;
-                }
-                Next::Done(reason) => {
-                    // The descriptor may live on in another thread's hands; the peer is told now.
-                    self.stream.hang_up();
-                    state.done = true;
-                    state.end(&reason);
-                    self.ended.notify_all();
-                    return Turn::Done;
-                }
-            }
-        }
-    }
-
-    /// Writes what can be written now; whether it came to anything.
-    fn write(&self, state: &mut State) -> bool {
-        let now = state.now;
-        let mut chunks = [&[][..]; SLICES];
-        let lent = state.pump.chunks(&mut chunks);
-        let slices = chunks.map(IoSlice::new);
-        match self.stream.try_write_vectored(&slices[..lent]) {
-            Ok(written) => {
-                state.pump.wrote(now, written);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            Err(_) => {
-                state.pump.write_failed(now);
-                // Why is there to be read as a rule, and whoever asks next shall be told.
-                self.read(state);
-            }
-        }
-        state.make_use_of_room();
-        state.unpark(|waiter| waiter.is_none());
-        true
-    }
-
-    /// Reads what there is.
-    fn read(&self, state: &mut State) {
-        let now = state.now;
-        state.fed = true;
-        let mut left = READS;
-        while left > 0 {
-            let space = state.pump.space();
-            let wanted = space.len();
-            match self.stream.try_read(space) {
-                Ok(count) => {
-                    state.pump.filled(now, count);
-                    if count < wanted {
-                        return;
-                    }
-                    left = left.saturating_sub(count);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => return state.pump.filled(now, 0),
-            }
-        }
-    }
-
-    /// Reads and drives without waiting: for a handler that keeps the seat's holder busy. It may have
-    /// gone to another thread meanwhile, so that the holder is told like by anybody else.
-    pub(crate) fn glance(self: &Arc<Self>, state: &mut State) {
-        if let Turn::Wait { read: true, .. } = self.turn(state) {
-            self.read(state);
-        }
-        self.nudge(state);
-    }
-
     /// Deals with what came that answers nobody who waits; whether anything did.
     pub(crate) fn dispatch<'a>(self: &'a Arc<Self>, mut state: Guard<'a>) -> (Guard<'a>, bool) {
-        let mut any = false;
+        let mut any;
+        (state, any) = self.open(state);
+        while let Some(status) = state.statuses.pop_front() {
+            any = true;
+            drop(state);
+            Arc::clone(&self.dispatch).status(self, status);
+            state = self.enter();
+        }
         if state.puts_off && !state.inbox.is_choked() {
             state.puts_off = false;
             drop(state);
@@ -262,8 +185,10 @@ impl Link {
         }
         // It has seen all that happened so far: nobody need wake it for that.
         state.stirred = false;
+        let stream = state.stream.clone();
         drop(state);
-        let Ready { readable, woken } = wait(&self.stream, &self.wake, read, write, timeout);
+        let Ready { readable, woken } = wait(stream.as_deref(), &self.wake, read, write, timeout);
+        drop(stream);
         if woken {
             self.wake.clear();
         }
@@ -301,7 +226,7 @@ impl Link {
         match &state.seat {
             // Nobody reads: what came meanwhile counts before the time does.
             None => {
-                if !state.pump.is_paused() {
+                if !state.session.is_paused() {
                     self.read(&mut state);
                 }
                 self.look_later(&mut state);
@@ -309,7 +234,7 @@ impl Link {
             // The holder is busy: time in which it does not read is not the peer's silence.
             Some(seat) if !seat.waits => {
                 let now = state.now;
-                state.pump.connection().heard(now);
+                state.session.connection().heard(now);
             }
             _ => {}
         }
@@ -364,7 +289,7 @@ impl Link {
             }
             (Turn::Again | Turn::Done, _) => true,
         };
-        if changed || state.inbox.has_events() {
+        if changed || state.inbox.has_events() || state.connects {
             self.wake.wake();
         }
         left
@@ -373,12 +298,18 @@ impl Link {
     /// The same for something that was started and that nobody waits for yet: it may be written with
     /// what follows, which saves a system call each, but is not left lying.
     pub(crate) fn nudge_soon(self: &Arc<Self>, state: &mut State) {
-        let connection = state.pump.connection();
+        let connection = state.session.connection();
         let alone = connection.counters().open_made <= 1;
         if alone || connection.unsent() >= BATCH {
             return self.nudge(state);
         }
         self.arm(state, Some(state.now + BATCH_TIME));
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("state", &self.state).finish_non_exhaustive()
     }
 }
 

@@ -207,7 +207,7 @@ impl Peer {
     /// What has passed over the connection, and what is open on it; `None` if it has ended.
     #[must_use]
     pub fn counters(&self) -> Option<Counters> {
-        Some(self.facts.link.upgrade()?.lock().pump.connection().counters())
+        Some(self.facts.link.upgrade()?.lock().session.connection().counters())
     }
 
     /// Why the connection ended, once it has.

@@ -101,7 +101,7 @@ impl Link {
         self.look_later(state);
         if let Some((_, heir)) = state.parked.first() {
             heir.unpark();
-        } else if state.pump.connection().unsent() > 0 || state.inbox.has_events() {
+        } else if state.session.connection().unsent() > 0 || state.inbox.has_events() {
             self.drive_in_background(state);
         }
     }
@@ -128,7 +128,7 @@ impl Link {
         let thread = thread::Builder::new().name("switchboard-writer".into());
         let spawned = thread.spawn(move || {
             link.wait_for(None, None, |state| {
-                let unsent = state.pump.connection().unsent() > 0;
+                let unsent = state.session.connection().unsent() > 0;
                 let left = unsent || (state.inbox.has_events() && !state.inbox.is_choked());
                 let over = state.done || !left;
                 state.writes_in_background &= !over;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use switchboard::service::{RegisterError, Registration, STATUS};
 use switchboard::{
-    CallError, ConnectionId, EncodeError, Failure, FromPayload, Options, Restart, Status, ToPayload,
+    CallError, ConnectionId, EncodeError, Failure, FromPayload, Options, Restart, ToPayload,
 };
-use switchboard_endpoint::{Address, Credentials, Listener, Stream};
+use switchboard_endpoint::{Address, Listener, Stream, may_ask_status};
 
 use crate::context::Context;
 use crate::guard::Guard;
@@ -56,7 +56,7 @@ impl Server {
         let host = Arc::new(host);
         let told = Arc::downgrade(&host);
         let _ = host.services.handle(STATUS, true, move |cx: Context, ()| {
-            may_ask(cx.peer().credentials())?;
+            may_ask_status(cx.peer().credentials())?;
             Ok(told.upgrade().map(|host| host.status()))
         });
         let address = listener.as_ref().map(|listener| listener.address().clone());
@@ -204,19 +204,6 @@ impl Server {
     pub fn closed(&self) {
         self.0.host.wait_until_stopped();
     }
-}
-
-/// Whether this client may know the server's status.
-fn may_ask(who: Option<&Credentials>) -> Result<(), Failure> {
-    let text = match who {
-        Some(who) if who.same_user_or_root() => return Ok(()),
-        Some(_) => "only the user that runs the server may ask for its status",
-        None => {
-            "only the user that runs the server may ask for its status, and nothing tells who asks over \
-             this connection, as over TCP"
-        }
-    };
-    Err(Failure::new(Status::PERMISSION_DENIED, text))
 }
 
 impl Drop for Handle {

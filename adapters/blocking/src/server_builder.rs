@@ -191,12 +191,7 @@ impl ServerBuilder {
     pub fn bind(self, address: &str) -> Result<Server, OpenError> {
         let builder = self.checked()?;
         let address: Address = address.parse()?;
-        if address.needs_authorize() && !builder.services.authorizes() {
-            return Err(OpenError::BadConfig(format!(
-                "nothing tells who connects to {address}: say with `ServerBuilder::authorize` who may \
-                 come in, such as whoever knows a secret"
-            )));
-        }
+        address.check_authorize(builder.services.authorizes())?;
         let listener = builder.bind.bind(&address)?;
         builder.run(Some(listener))
     }

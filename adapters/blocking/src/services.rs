@@ -10,7 +10,8 @@ use switchboard::service::{
     RegisterError, Registration, Registry, decode_arguments, encode_answer, panicked,
 };
 use switchboard::{
-    Asked, Failure, FromPayload, Payload, PayloadLimits, PeerHello, Status, ToPayload, Welcome,
+    Asked, Failure, FromPayload, Payload, PayloadLimits, PeerHello, SessionStatus, Status,
+    ToPayload, Welcome,
 };
 use switchboard_endpoint::{Credentials, default_authorize};
 
@@ -20,6 +21,7 @@ use crate::peer::{Peer, PeerFacts};
 /// What a handler answers.
 pub(crate) type Answer = Result<Payload, Failure>;
 type Run<T> = dyn Fn(Context, Payload, &PayloadLimits) -> Result<T, Failure> + Send + Sync;
+type TellStatus = dyn Fn(SessionStatus) + Send + Sync;
 type Check = dyn Fn(&Peer, Asked<'_>) -> Result<(), Failure> + Send + Sync;
 type Authorize = dyn Fn(&PeerHello, Option<&Credentials>) -> Result<Welcome, Failure> + Send + Sync;
 
@@ -70,6 +72,7 @@ pub(crate) struct Services {
     registry: RwLock<Registry<Handler, Listening>>,
     authorize: Option<Box<Authorize>>,
     check: Option<Box<Check>>,
+    status: Option<Box<TellStatus>>,
 }
 
 impl Services {
@@ -88,6 +91,18 @@ impl Services {
         check: impl Fn(&Peer, Asked<'_>) -> Result<(), Failure> + Send + Sync + 'static,
     ) {
         self.check = Some(Box::new(check));
+    }
+
+    pub(crate) fn tell_status(&mut self, listener: impl Fn(SessionStatus) + Send + Sync + 'static) {
+        self.status = Some(Box::new(listener));
+    }
+
+    /// Tells the program of a change of the status.
+    pub(crate) fn status(&self, status: SessionStatus) {
+        if let Some(listener) = &self.status {
+            // A panic is the listener's own.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(status)));
+        }
     }
 
     /// Whether the program lets a client have what it asks for.

@@ -2,47 +2,38 @@
 //! order. Called by `link` and, for the thread of a server's connection, by the server; knows services
 //! and the pool.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use switchboard::service::no_handler;
 use switchboard::{
-    Asked, CallId, ConnectionId, Event, Failure, Owner, Payload, PayloadLimits, PeerHello,
-    Received, Rejected, Status, Welcome,
+    Asked, CallId, ConnectionId, Event, Failure, Payload, PayloadLimits, PeerHello, Rejected,
+    SessionStatus, Status, Welcome,
 };
-use switchboard_endpoint::Credentials;
+use switchboard_endpoint::{Credentials, Topics};
 
 use crate::context::Context;
 use crate::link::{Dispatch, Guard, Link, Turn};
+use crate::listening::{Messages, Told};
 use crate::peer::{Peer, PeerFacts};
 use crate::pool::Pool;
 use crate::services::{Answer, Handler, Services};
-use crate::topics::Topics;
 
 /// What one connection serves.
 pub(crate) struct Serving {
     /// Who is at the other end, once the handshake is complete.
     peer: OnceLock<Arc<PeerFacts>>,
-    limits: PayloadLimits,
-    services: Arc<Services>,
+    pub(crate) limits: PayloadLimits,
+    pub(crate) services: Arc<Services>,
     /// Of a server.
-    topics: Option<Arc<Topics>>,
-    pool: Arc<Pool>,
+    topics: Option<Arc<Topics<Link>>>,
+    pub(crate) pool: Arc<Pool>,
     /// Whose turn it takes in the pool.
-    turn: u64,
-    messages: Mutex<Messages>,
+    pub(crate) turn: u64,
+    pub(crate) messages: Mutex<Messages>,
     /// Calls whose handlers wait until the peer reads.
     later: Mutex<Vec<Work>>,
-}
-
-/// Messages that wait for their listeners, which take them one at a time, in order.
-#[derive(Debug, Default)]
-struct Messages {
-    queue: VecDeque<Received>,
-    /// A job of the pool takes them.
-    taken: bool,
 }
 
 /// A call that waits for its handler.
@@ -70,7 +61,7 @@ impl Serving {
     }
 
     /// The same for a connection of a server that offers topics.
-    pub(crate) fn with_topics(mut self, topics: Arc<Topics>) -> Self {
+    pub(crate) fn with_topics(mut self, topics: Arc<Topics<Link>>) -> Self {
         self.topics = Some(topics);
         self
     }
@@ -149,8 +140,9 @@ impl Serving {
 
     /// Whether they should wait no longer, who have waited so long.
     fn is_due(&self, waited: Duration) -> bool {
-        let due =
-            |topics: &Arc<Topics>| topics.is_pending() && (topics.is_full() || waited >= FLUSH);
+        let due = |topics: &Arc<Topics<Link>>| {
+            topics.is_pending() && (topics.is_full() || waited >= FLUSH)
+        };
         self.topics.as_ref().is_some_and(due)
     }
 
@@ -182,15 +174,14 @@ impl Serving {
         let mut state = link.enter();
         let now = state.now;
         let closed = Arc::clone(&state.closed);
-        let connection = state.pump.connection();
+        let connection = state.session.connection();
         let failure = match verdict {
             Ok(welcome) => match connection.accept(now, &welcome) {
                 Ok(()) => {
                     drop(state);
                     if let Some(topics) = &self.topics {
-                        // Those of whom nothing is known share one quota.
-                        let owner = Owner(credentials.map_or(u64::MAX, |who| who.uid.into()));
-                        topics.join(id, owner, &hello.settings.scope, link);
+                        let uid = credentials.map(|who| who.uid);
+                        topics.join(id, uid, &hello.settings.scope, link);
                     }
                     let (link, hello, state) = (Arc::downgrade(link), Some(hello), kept);
                     let facts = PeerFacts { link, id, credentials, hello, state, closed };
@@ -310,73 +301,13 @@ impl Serving {
             self.work_later(link, work);
         }
     }
-
-    fn message(self: &Arc<Self>, link: &Arc<Link>, message: Received) {
-        if !self.services.listens(message.channel()) {
-            return link.lock().taken(message.size());
-        }
-        let mut messages = lock(&self.messages);
-        messages.queue.push_back(message);
-        let idle = !core::mem::replace(&mut messages.taken, true);
-        drop(messages);
-        if idle {
-            self.take_message_later(link);
-        }
-    }
-
-    fn take_message_later(self: &Arc<Self>, link: &Arc<Link>) {
-        let (this, link) = (Arc::clone(self), Arc::clone(link));
-        self.pool.run(self.turn, Box::new(move || this.take_message(&link)));
-    }
-
-    /// A job of the pool: the listeners of one message, then others have their turn.
-    fn take_message(self: &Arc<Self>, link: &Arc<Link>) {
-        let next = {
-            let mut messages = lock(&self.messages);
-            let next = messages.queue.pop_front();
-            messages.taken = next.is_some();
-            next
-        };
-        let Some(message) = next else { return };
-        {
-            // Before and not behind: the listener may call its sender back, and wait for the answer.
-            let mut state = link.enter();
-            state.taken(message.size());
-            link.nudge(&mut state);
-        }
-        self.listen(link, message);
-        self.take_message_later(link);
-    }
-
-    fn listen(&self, link: &Arc<Link>, message: Received) {
-        let Some(peer) = self.peer() else { return };
-        let channel: Arc<str> = message.channel().into();
-        let headers = message.headers();
-        let listeners = self.services.listeners(&channel);
-        let payload = message.into_payload();
-        if payload.check(&self.limits).is_err() {
-            let mut state = link.enter();
-            let now = state.now;
-            state.pump.connection().strike(now);
-            return link.nudge(&mut state);
-        }
-        for listener in listeners {
-            if !self.services.takes(&listener) {
-                continue;
-            }
-            let context = Context {
-                peer: peer.clone(),
-                channel: Arc::clone(&channel),
-                headers: headers.clone(),
-                call: None,
-                inline: false,
-            };
-            listener.call(context, payload.clone(), &self.limits);
-        }
-    }
 }
 
 impl Dispatch for Serving {
+    fn status(self: Arc<Self>, link: &Arc<Link>, status: SessionStatus) {
+        self.tell(link, Told::Status(status));
+    }
+
     fn event(self: Arc<Self>, link: &Arc<Link>, event: Event) {
         if let Some((call, answer)) = self.handle(link, event, false) {
             link.enter().respond(call, answer);
@@ -394,6 +325,6 @@ impl fmt::Debug for Serving {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,24 +1,38 @@
-//! `State`: what the mutex of a link guards: the pump, its inbox, and who waits for what. Called by `link`,
-//! clients and servers while they have the mutex; nothing in here waits or does IO.
+//! `State`: what the mutex of a link guards: the session, its stream and inbox, and who waits for what.
+//! Called by `link`, clients and servers while they have the mutex; nothing in here waits or does IO.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::thread::{self, Thread, ThreadId};
 
 use switchboard::{
-    CallError, CallId, CloseReason, Command, Connection, Event, Failure, Inbox, Instant, Payload,
-    Pump, Rejected, Stir,
+    CallError, CallId, CloseReason, Command, Event, Failure, Inbox, Instant, Payload, PeerWelcome,
+    Rejected, Session, SessionStatus, Stir,
 };
+use switchboard_endpoint::{Credentials, OpenError, Stream};
 
 use crate::timer::Due;
 
 /// What the mutex guards.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) pump: Pump,
+    pub(crate) session: Session,
+    /// While there is a connection.
+    pub(crate) stream: Option<Arc<Stream>>,
+    /// Who the kernel says is at its other end.
+    pub(crate) server: Option<Credentials>,
+    /// What the server said last when it accepted.
+    pub(crate) welcome: Option<Arc<PeerWelcome>>,
+    /// Why the last attempt to open a stream failed.
+    pub(crate) open_error: Option<OpenError>,
+    /// A stream is to be opened.
+    pub(crate) connects: bool,
+    /// Changes of the status that nobody was told yet.
+    pub(crate) statuses: VecDeque<SessionStatus>,
     /// The time, as whoever got the mutex last read it: a clock costs as much as a whole frame.
     pub(crate) now: Instant,
-    /// When the pump was driven last.
+    /// When the session was driven last.
     pub(crate) turned: Instant,
     pub(crate) inbox: Inbox,
     /// How often something came that a thread may wait for, other than the answer to its call.
@@ -95,9 +109,19 @@ impl Seat {
 }
 
 impl State {
-    pub(crate) fn new(pump: Pump) -> Self {
+    pub(crate) fn new(session: Session, opened: Option<(Stream, Option<Credentials>)>) -> Self {
+        let (stream, server) = match opened {
+            Some((stream, server)) => (Some(Arc::new(stream)), server),
+            None => (None, None),
+        };
         Self {
-            pump,
+            session,
+            stream,
+            server,
+            welcome: None,
+            open_error: None,
+            connects: false,
+            statuses: VecDeque::new(),
             now: Instant::ZERO,
             turned: Instant::ZERO,
             inbox: Inbox::default(),
@@ -119,10 +143,10 @@ impl State {
     /// Commands something that ends later; gives a ticket for that.
     pub(crate) fn begin<T>(
         &mut self,
-        command: impl FnOnce(&mut Connection, Instant, u64) -> Result<T, Rejected>,
+        command: impl FnOnce(&mut Session, Instant, u64) -> Result<T, Rejected>,
     ) -> Result<(usize, T), Rejected> {
-        let Self { inbox, pump, now, .. } = self;
-        inbox.begin(|ticket| command(pump.connection(), *now, ticket))
+        let Self { inbox, session, now, .. } = self;
+        inbox.begin(|ticket| command(session, *now, ticket))
     }
 
     /// The calling thread waits for the socket from now on, for the link's whole life.
@@ -131,7 +155,11 @@ impl State {
     }
 
     pub(crate) fn take(&mut self, event: Event) {
-        match self.inbox.take(event, &mut self.pump) {
+        let event = match event {
+            Event::Welcome(welcome) => return self.welcome = Some(Arc::new(*welcome)),
+            event => event,
+        };
+        match self.inbox.take(event, &mut self.session) {
             // Those who wait for room may have it now, and those who wait for items learn that none
             // will come.
             Stir::Ended { ticket, .. } => {
@@ -145,6 +173,11 @@ impl State {
         }
     }
 
+    /// Everybody who waits is to look.
+    pub(crate) fn stir_all(&mut self) {
+        self.stir(|_| true);
+    }
+
     /// Whoever waits for something other than an answer is to look, and of the others these.
     fn stir(&mut self, which: impl Fn(Option<usize>) -> bool) {
         self.stirs += 1;
@@ -152,24 +185,29 @@ impl State {
         self.unpark(which);
     }
 
-    /// So many bytes of messages wait no more; they were counted when they came out of the pump.
+    /// What a user is told whose command was not taken.
+    pub(crate) fn call_error(&mut self, error: impl Into<CallError>) -> CallError {
+        self.inbox.call_error(&mut self.session, error)
+    }
+
+    /// So many bytes of messages wait no more; they were counted when they came out of the session.
     pub(crate) const fn taken(&mut self, bytes: usize) {
-        self.inbox.taken(bytes, &mut self.pump);
+        self.inbox.taken(bytes, &mut self.session);
     }
 
     /// Does what a broker has decided for this connection.
     pub(crate) fn apply(&mut self, command: Command) {
-        self.inbox.apply(self.now, &mut self.pump, command);
+        self.inbox.apply(self.now, &mut self.session, command);
     }
 
     /// Answers a call of the peer, now or as soon as there is room.
     pub(crate) fn respond(&mut self, call: CallId, answer: Result<Payload, Failure>) {
-        self.inbox.respond(self.now, &mut self.pump, call, answer);
+        self.inbox.respond(self.now, &mut self.session, call, answer);
     }
 
     /// What the holder of the seat is to deal with next.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
-        self.inbox.next_event(self.now, &mut self.pump)
+        self.inbox.next_event(self.now, &mut self.session)
     }
 
     /// Sends an item, if there is room for it.
@@ -178,7 +216,7 @@ impl State {
         call: CallId,
         payload: &Payload,
     ) -> Poll<Result<(), CallError>> {
-        self.inbox.send_item(self.now, &mut self.pump, call, payload)
+        self.inbox.send_item(self.now, &mut self.session, call, payload)
     }
 
     /// The next item of a call, if it is here.
@@ -187,13 +225,13 @@ impl State {
         call: CallId,
         ticket: Option<usize>,
     ) -> Poll<Result<Option<Payload>, CallError>> {
-        self.inbox.next_item(self.now, &mut self.pump, call, ticket)
+        self.inbox.next_item(self.now, &mut self.session, call, ticket)
     }
 
     /// Something was written: there may be room for what waits.
     pub(crate) fn make_use_of_room(&mut self) {
-        self.inbox.send_answers(self.now, &mut self.pump);
-        self.inbox.send_unsubscribes(self.now, &mut self.pump);
+        self.inbox.send_answers(self.now, &mut self.session);
+        self.inbox.send_unsubscribes(self.now, &mut self.session);
     }
 
     /// The connection has ended: so has whatever is still waited for.
@@ -206,7 +244,7 @@ impl State {
         if let Some(reason) = self.inbox.closed() {
             self.closed.get_or_init(|| reason.clone());
         }
-        self.unpark(|_| true);
+        self.stir_all();
         self.unpark_reader();
     }
 

@@ -20,8 +20,8 @@ impl Link {
         let payload = args.to_payload()?;
         let options = options.clone().send_items().take_items();
         let (ticket, id) = self.when_there_is_room(&options, |state, options| {
-            let opened = state.begin(|connection, now, ticket| {
-                connection.request(now, channel, &payload, options, ticket)
+            let opened = state.begin(|session, now, ticket| {
+                session.request(now, channel, &payload, options, ticket)
             })?;
             state.inbox.open_items(opened.1);
             Ok(opened)
@@ -58,8 +58,8 @@ impl Link {
     pub(crate) fn end_items(self: &Arc<Self>, call: CallId) -> Result<(), CallError> {
         let mut state = self.enter();
         let now = state.now;
-        let ended = state.pump.connection().end(now, call);
-        ended.map_err(|rejected| state.inbox.call_error(rejected))?;
+        let ended = state.session.connection().end(now, call);
+        ended.map_err(|rejected| state.call_error(rejected))?;
         self.nudge(&mut state);
         Ok(())
     }

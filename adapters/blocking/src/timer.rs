@@ -105,7 +105,7 @@ impl Shared {
 mod tests {
     use std::time::Duration;
 
-    use switchboard::{Config, Connection, Hello, PayloadLimits, Pump};
+    use switchboard::{Config, Connection, Hello, PayloadLimits, Pump, Session};
     use switchboard_endpoint::Stream;
 
     use super::*;
@@ -121,9 +121,10 @@ mod tests {
         let connection = Connection::client(Arc::new(Config::default()), &Hello::new(), zero);
         let (services, pool) = (Arc::default(), Arc::new(Pool::of_one(1)));
         let serving = Serving::new(services, pool, 0, PayloadLimits::default());
-        let pump = Pump::new(connection.unwrap());
+        let session = Session::of(Pump::new(connection.unwrap()));
         let wake = Wake::new().unwrap();
-        let link = Link::new(stream, Arc::clone(&timer), wake, pump, Arc::new(serving));
+        let link =
+            Link::new(Ok((stream, None)), Arc::clone(&timer), wake, session, Arc::new(serving));
         let day = Duration::from_secs(24 * 60 * 60);
         for count in 0..1000 {
             link.arm(&mut link.lock(), Some(zero + (day - Duration::from_secs(count))));

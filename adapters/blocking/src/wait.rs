@@ -80,20 +80,23 @@ mod unix {
         }
     }
 
-    /// Waits until a stream is readable (if `read`) or writable (if `write`) or broken, `wake` is
-    /// woken, or `timeout` has passed. Without a timeout it costs less.
+    /// Waits until a stream is readable (if `read`) or writable (if `write`) or broken, if there is one,
+    /// `wake` is woken, or `timeout` has passed. Without a timeout it costs less.
     pub(crate) fn wait(
-        stream: &Stream,
+        stream: Option<&Stream>,
         wake: &Wake,
         read: bool,
         write: bool,
         timeout: Option<Duration>,
     ) -> Ready {
+        let Some(stream) = stream else {
+            return poll_for(wake.end(), PollFlags::empty(), None, wake, timeout);
+        };
         let other = if write { stream.write_fd() } else { None };
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, read);
         interest.set(PollFlags::OUT, write && other.is_none());
-        poll_for(stream, interest, other.as_deref().map(AsFd::as_fd), wake, timeout)
+        poll_for(stream.as_fd(), interest, other.as_deref().map(AsFd::as_fd), wake, timeout)
     }
 
     /// The same for a client who comes to a listener (if `accept`).
@@ -104,18 +107,18 @@ mod unix {
         timeout: Option<Duration>,
     ) -> Ready {
         let interest = if accept { PollFlags::IN } else { PollFlags::empty() };
-        poll_for(listener, interest, None, wake, timeout)
+        poll_for(listener.as_fd(), interest, None, wake, timeout)
     }
 
     /// `other` is a descriptor of its own to write.
     fn poll_for(
-        source: &impl AsFd,
+        source: BorrowedFd<'_>,
         interest: PollFlags,
         other: Option<BorrowedFd<'_>>,
         wake: &Wake,
         timeout: Option<Duration>,
     ) -> Ready {
-        let (wake, source) = (wake.end(), source.as_fd());
+        let wake = wake.end();
         let last = other.unwrap_or(source);
         let mut descriptors = [
             PollFd::new(&wake, PollFlags::IN),
@@ -171,7 +174,13 @@ mod elsewhere {
         }
     }
 
-    pub(crate) fn wait(_: &Stream, wake: &Wake, _: bool, _: bool, _: Option<Duration>) -> Ready {
+    pub(crate) fn wait(
+        _: Option<&Stream>,
+        wake: &Wake,
+        _: bool,
+        _: bool,
+        _: Option<Duration>,
+    ) -> Ready {
         match wake.0 {}
     }
 

@@ -71,11 +71,26 @@ const ABSTRACT_MAX: usize = 107;
 
 impl Address {
     /// Whether a server there must bring an authorisation of its own, because nothing tells who the
-    /// clients are: true for TCP. Every adapter asks this when it binds, and refuses to serve with
-    /// [`default_authorize`](crate::default_authorize) where it is true.
+    /// clients are: true for TCP.
     #[must_use]
     pub const fn needs_authorize(&self) -> bool {
         matches!(self.0, Place::Tcp(..))
+    }
+
+    /// Refuses to serve there without a rule for who may come in, where one is needed. Every adapter asks
+    /// this when it binds.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::BadConfig`] if it [needs](Self::needs_authorize) an authorisation and has none.
+    pub fn check_authorize(&self, authorizes: bool) -> Result<(), OpenError> {
+        if authorizes || !self.needs_authorize() {
+            return Ok(());
+        }
+        Err(OpenError::BadConfig(format!(
+            "nothing tells who connects to {self}: say with `ServerBuilder::authorize` who may \
+             come in, such as whoever knows a secret"
+        )))
     }
 }
 

@@ -3,10 +3,31 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use switchboard::{ConnectionId, Failure, Status};
 
 use crate::error::OpenError;
+
+/// Whoever finds no room is asked to come back then: others go all the time.
+pub const COME_BACK: Duration = Duration::from_secs(1);
+
+/// The number of the next connection: unique in this process, whatever servers of whatever adapters it runs.
+/// `None` if there are no more, which takes longer than machines last.
+pub fn next_connection() -> Option<ConnectionId> {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    ConnectionId::new(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A seed for a [`Session`](switchboard::Session): as good as chance, so that clients that lose their server
+/// together do not come back together.
+#[must_use]
+pub fn seed() -> u64 {
+    // What std draws for its hash maps.
+    RandomState::new().build_hasher().finish()
+}
 
 /// How many connections a server takes (`docs/protocol.md` section 8). Each must be at least 1.
 ///

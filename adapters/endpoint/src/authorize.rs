@@ -4,6 +4,7 @@
 use switchboard::{Failure, PeerHello, Status, Welcome};
 
 use crate::credentials::{self, Credentials};
+use crate::error::OpenError;
 
 /// The default authorisation: the user that the server runs as and root may come in, and nobody has
 /// a scope.
@@ -117,4 +118,32 @@ mod tests {
         assert_eq!(failure.status, Status::NOT_FOUND);
         assert_eq!(failure.message, "scope \"x\" does not exist here");
     }
+}
+/// A client's own rule for whether this is the right server, by what the kernel says of it.
+pub type VerifyServer = dyn Fn(Option<&Credentials>) -> bool + Send + Sync;
+
+/// Whether a client may trust the server at `address`, before anything is sent to it. By default it must
+/// run as the same user or as root, so that a hello with a secret does not go to a stranger who was first
+/// there.
+///
+/// # Errors
+///
+/// [`OpenError::NotPermitted`] says who serves there.
+pub fn verify_server(
+    credentials: Option<&Credentials>,
+    address: &str,
+    verify: Option<&VerifyServer>,
+) -> Result<(), OpenError> {
+    let good = match verify {
+        Some(verify) => verify(credentials),
+        None => credentials.is_none_or(Credentials::same_user_or_root),
+    };
+    if good {
+        return Ok(());
+    }
+    let who = credentials.map_or_else(|| "nobody known".into(), |who| format!("uid {}", who.uid));
+    Err(OpenError::NotPermitted(format!(
+        "{address} is served by {who}, which this client does not trust; nothing was sent. If that is \
+         the right server, say so with `ClientBuilder::verify_server`"
+    )))
 }

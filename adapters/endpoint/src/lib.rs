@@ -7,11 +7,11 @@
 //! same folder, and [`Stream::connect`], which may wait up to four for a TCP server whose queue is
 //! full. Streams and listeners are non-blocking; whoever drives them waits for them.
 //!
-//! Who may call whom: `error`, `credentials` and `pause` know nobody; `authorize` knows
-//! `credentials`; `admission`, `address` (spelling), `resolve` (from a spelling to a file) and
-//! `folder` know `error`; `stream` knows `pipes` (and that `sigpipe`); `connect`, `tcp` and `stdio`
-//! open streams; `file` makes the socket file; `listener` and `options` use them all but `authorize`
-//! and `admission`.
+//! Who may call whom: `error`, `credentials`, `pause` and `topics` know nobody; `status` knows
+//! `credentials`; `authorize` knows `credentials` and `error`; `admission`, `address` (spelling), `resolve`
+//! (from a spelling to a file) and `folder` know `error`; `stream` knows `pipes` (and that `sigpipe`);
+//! `connect`, `tcp` and `stdio` open streams; `file` makes the socket file; `listener` and `options` use
+//! them all but `authorize` and `admission`.
 //!
 //! Served on Unix. Elsewhere the package has the same types, and opening anything says
 //! [`OpenError::BadAddress`].
@@ -25,6 +25,8 @@ mod credentials;
 mod error;
 mod options;
 mod pause;
+mod status;
+mod topics;
 
 #[cfg(unix)]
 mod connect;
@@ -50,12 +52,14 @@ mod tcp;
 mod unserved;
 
 pub use address::Address;
-pub use admission::{Admission, AdmissionLimits, Arrival};
-pub use authorize::default_authorize;
+pub use admission::{Admission, AdmissionLimits, Arrival, COME_BACK, next_connection, seed};
+pub use authorize::{VerifyServer, default_authorize, verify_server};
 pub use credentials::Credentials;
 pub use error::OpenError;
 pub use options::BindOptions;
 pub use pause::AcceptPause;
+pub use status::{may_ask_status, server_status};
+pub use topics::Topics;
 #[cfg(unix)]
 pub use {listener::Listener, stream::Stream};
 #[cfg(not(unix))]
