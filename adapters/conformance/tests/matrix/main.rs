@@ -3,7 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod blocking;
+mod futures;
+mod smol;
+mod tokio;
 
 switchboard_conformance::conformance_tests! {
     blocking: crate::blocking::Blocking,
+    smol: crate::smol::SMOL,
+    tokio: crate::tokio::ONE_THREAD,
+    tokio_threads: crate::tokio::THREADS,
 }

@@ -1,0 +1,217 @@
+//! `Call`: a call under way, as a future. Called by programs; knows the link.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use switchboard::{
+    Attempt, CallError, CallId, EncodeError, FromPayload, Options, Payload, Rejected,
+};
+
+use crate::link::Link;
+use crate::state::State;
+use crate::wakers::On;
+
+/// So many bytes of calls are written together; the driver writes what is less.
+const BATCH: u64 = 16 * 1024;
+
+/// A call, made by [`Client::request`](crate::Client::request) and [`Peer::request`](crate::Peer::request):
+/// it is under way from then on, whoever waits for it, and this is its answer. Those that are made one after
+/// the other before one is waited for are written together.
+///
+/// Dropping it cancels the call: the peer is told, and nothing else is lost.
+#[must_use = "dropping a call cancels it"]
+pub struct Call<R> {
+    stage: Stage,
+    answer: PhantomData<fn() -> R>,
+}
+
+enum Stage {
+    /// There was no room for it.
+    Waits(Box<Waits>),
+    Open(Open),
+    /// It came to nothing.
+    Failed(CallError),
+    Over,
+}
+
+struct Waits {
+    link: Arc<Link>,
+    channel: Box<str>,
+    args: Payload,
+    options: Options,
+    attempt: Attempt,
+}
+
+struct Open {
+    link: Arc<Link>,
+    ticket: usize,
+    id: CallId,
+}
+
+impl<R> Call<R> {
+    pub(crate) fn new(
+        link: Result<Arc<Link>, CallError>,
+        channel: &str,
+        args: Result<Payload, EncodeError>,
+        options: &Options,
+    ) -> Self {
+        let stage = link
+            .and_then(|link| Ok(begin(link, channel, args?, options)))
+            .unwrap_or_else(Stage::Failed);
+        Self { stage, answer: PhantomData }
+    }
+
+    /// One of many: it does not wait until there is room.
+    pub(crate) fn without_waiting(mut self) -> Self {
+        if let Stage::Waits(_) = &self.stage {
+            self.stage = Stage::Failed(CallError::Rejected(Rejected::Full));
+        }
+        self
+    }
+}
+
+fn begin(link: Arc<Link>, channel: &str, args: Payload, options: &Options) -> Stage {
+    let mut attempt = Attempt::new();
+    let tried = try_to_begin(&link, channel, &args, options, &mut attempt);
+    match tried {
+        Poll::Ready(Ok((ticket, id))) => Stage::Open(Open { link, ticket, id }),
+        Poll::Ready(Err(error)) => Stage::Failed(error),
+        Poll::Pending => {
+            let (channel, options) = (channel.into(), options.clone());
+            Stage::Waits(Box::new(Waits { link, channel, args, options, attempt }))
+        }
+    }
+}
+
+fn try_to_begin(
+    link: &Link,
+    channel: &str,
+    args: &Payload,
+    options: &Options,
+    attempt: &mut Attempt,
+) -> Poll<Result<(usize, CallId), CallError>> {
+    let mut state = link.enter();
+    let tried = attempt.poll(state.now, options, &link.config, |options| {
+        state.begin(|session, now, ticket| session.request(now, channel, args, options, ticket))
+    });
+    match &tried {
+        Poll::Ready(Ok(_)) if is_alone(&mut state) => link.nudge(&mut state),
+        Poll::Ready(Ok(_)) => {
+            state.calls_driver |= link.seat.clear();
+            if state.session.connection().unsent() >= BATCH {
+                link.nudge(&mut state);
+            } else {
+                state.calls_driver = true;
+            }
+        }
+        Poll::Ready(Err(_)) => {}
+        Poll::Pending => state.wake_at(attempt.until()),
+    }
+    tried.map_err(|error| state.call_error(error))
+}
+
+/// Whether nothing is expected but the answer to one call: so its task can drive.
+fn is_alone(state: &mut State) -> bool {
+    !state.expects_more && state.session.connection().counters().open_made <= 1
+}
+
+impl Waits {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Open, CallError>> {
+        let Self { link, channel, args, options, attempt } = self;
+        let tried = try_to_begin(link, channel, args, options, attempt);
+        if tried.is_pending() {
+            let mut state = link.enter();
+            state.wakers.add(On::Room, cx.waker());
+            // There may be room since.
+            link.nudge(&mut state);
+        }
+        tried.map_ok(|(ticket, id)| Open { link: Arc::clone(link), ticket, id })
+    }
+}
+
+impl Open {
+    fn poll(&self, cx: &Context<'_>) -> Poll<Result<Payload, CallError>> {
+        let Self { link, ticket, .. } = self;
+        let mut state = link.enter();
+        state.wakers.looks(*ticket);
+        let mut answer = state.inbox.answer(*ticket);
+        if answer.is_pending() && is_alone(&mut state) {
+            link.seat.sit(*ticket, cx.waker());
+            link.nudge(&mut state);
+            answer = state.inbox.answer(*ticket);
+        } else if answer.is_pending() {
+            state.calls_driver |= link.seat.leave(*ticket);
+        }
+        if answer.is_pending() {
+            state.wakers.add(On::Ticket(*ticket), cx.waker());
+        } else {
+            state.calls_driver |= link.seat.leave(*ticket);
+        }
+        answer
+    }
+
+    fn cancel(&self) {
+        let Self { link, ticket, id } = self;
+        let mut state = link.enter();
+        state.wakers.looks(*ticket);
+        state.calls_driver |= link.seat.leave(*ticket);
+        state.inbox.abandon(*ticket);
+        // One that has ended is open no more, and says so.
+        let now = state.now;
+        let _ = state.session.cancel(now, *id);
+        link.nudge(&mut state);
+    }
+}
+
+impl<R: FromPayload> Future for Call<R> {
+    type Output = Result<R, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let polled = match &mut self.stage {
+                Stage::Waits(waits) => match waits.poll(cx) {
+                    Poll::Ready(Ok(open)) => {
+                        self.stage = Stage::Open(open);
+                        continue;
+                    }
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    Poll::Pending => Poll::Pending,
+                },
+                Stage::Open(open) => open.poll(cx),
+                Stage::Failed(error) => Poll::Ready(Err(error.clone())),
+                Stage::Over => Poll::Pending,
+            };
+            let Poll::Ready(outcome) = polled else { return Poll::Pending };
+            let over = core::mem::replace(&mut self.stage, Stage::Over);
+            return Poll::Ready(match over {
+                Stage::Open(Open { link, .. }) => outcome.and_then(|payload| {
+                    R::from_payload(payload, &link.config.payload).map_err(CallError::from)
+                }),
+                _ => outcome.and_then(|_| Err(CallError::Rejected(Rejected::UnknownCall))),
+            });
+        }
+    }
+}
+
+impl<R> Drop for Call<R> {
+    fn drop(&mut self) {
+        if let Stage::Open(open) = &self.stage {
+            open.cancel();
+        }
+    }
+}
+
+impl<R> fmt::Debug for Call<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match &self.stage {
+            Stage::Waits(_) => "waits for room",
+            Stage::Open(_) => "under way",
+            Stage::Failed(_) | Stage::Over => "over",
+        };
+        f.debug_struct("Call").field("stage", &stage).finish_non_exhaustive()
+    }
+}

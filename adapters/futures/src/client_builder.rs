@@ -1,0 +1,294 @@
+//! `ClientBuilder`: how a client connects, and what it serves. Called by programs; knows endpoints, the
+//! core, and what a client consists of.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use switchboard::service::{RegisterError, Registration};
+use switchboard::{
+    Backoff, Config, Connection, Failure, FromPayload, Hello, Instant, Pump, Session,
+    SessionStatus, ToPayload,
+};
+use switchboard_endpoint::{
+    Address, Credentials, OpenError, Stream, VerifyServer, seed, verify_server,
+};
+
+use crate::client::{Client, Shared};
+use crate::context::Context;
+use crate::driver::{Dial, Driver};
+use crate::link::Link;
+use crate::peer::PeerFacts;
+use crate::runtime::Runtime;
+use crate::services::Services;
+use crate::serving::{HANDLERS, Serving};
+use crate::state::Opened;
+
+/// How a client connects.
+pub struct ClientBuilder<R> {
+    hello: Hello,
+    config: Config,
+    verify: Option<Box<VerifyServer>>,
+    backoff: Option<Backoff>,
+    services: Services,
+    serves: bool,
+    handlers: usize,
+    /// What was wrong first, told by `connect`.
+    error: Option<OpenError>,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R> Default for ClientBuilder<R> {
+    fn default() -> Self {
+        Self {
+            hello: Hello::default(),
+            config: Config::default(),
+            verify: None,
+            backoff: None,
+            services: Services::default(),
+            serves: false,
+            handlers: HANDLERS,
+            error: None,
+            runtime: PhantomData,
+        }
+    }
+}
+
+impl<R> fmt::Debug for ClientBuilder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("hello", &self.hello)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Runtime> ClientBuilder<R> {
+    /// The scope to live in: at most 255 bytes. Channels and topics of others do not exist in it.
+    #[must_use]
+    pub fn scope(mut self, scope: &str) -> Self {
+        self.hello = self.hello.scope(scope);
+        self
+    }
+
+    /// What the server wants to know of this client, such as a token; null by default.
+    #[must_use]
+    pub fn hello(mut self, payload: &(impl ToPayload + ?Sized)) -> Self {
+        match payload.to_payload() {
+            Ok(payload) => self.hello = self.hello.payload(payload),
+            Err(error) => self.wrong(format!("hello: {error}")),
+        }
+        self
+    }
+
+    /// The limits of the connection.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Decides by what the kernel says of the server whether it is the right one, before anything is sent
+    /// to it; `None` where it does not tell, such as over TCP.
+    ///
+    /// Without it the server must run as the same user or as root, so that a hello with a secret does
+    /// not go to a stranger who was first at the address. Over TCP nothing tells that: there the hello,
+    /// and a secret in it, goes to whoever holds the port, unless this refuses `None`.
+    #[must_use]
+    pub fn verify_server(
+        mut self,
+        verify: impl Fn(Option<&Credentials>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.verify = Some(Box::new(verify));
+        self
+    }
+
+    /// Most handlers of the connection that run at once; further calls wait. At least 1; default 256: as
+    /// many as a peer may have under way by default, so that none waits unless this is asked for.
+    #[must_use]
+    pub const fn handlers(mut self, most: usize) -> Self {
+        self.handlers = most;
+        self
+    }
+
+    /// As [`Client::handle`], for the life of the connection and from its first moment.
+    #[must_use]
+    pub fn handle<A, B, F, Fut>(self, channel: &str, handler: F) -> Self
+    where
+        A: FromPayload,
+        B: ToPayload,
+        F: Fn(Context, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<B, Failure>> + Send + 'static,
+    {
+        let registered = self.services.handle(channel, handler);
+        self.registered(channel, registered)
+    }
+
+    /// As [`Client::on`], for the life of the connection and from its first moment.
+    #[must_use]
+    pub fn on<M, F, Fut>(self, channel: &str, listener: F) -> Self
+    where
+        M: FromPayload,
+        F: Fn(Context, M) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let registered = self.services.listen(channel, false, listener);
+        self.registered(channel, registered)
+    }
+
+    fn registered(
+        mut self,
+        channel: &str,
+        registered: Result<Registration, RegisterError>,
+    ) -> Self {
+        self.serves = true;
+        if let Err(error) = registered {
+            self.wrong(format!("channel {channel:?}: {error}"));
+        }
+        self
+    }
+
+    fn wrong(&mut self, what: String) {
+        self.error.get_or_insert(OpenError::BadConfig(what));
+    }
+
+    /// The connection comes back when it is lost, as this says: see `docs/reconnect.md`. Subscriptions are
+    /// restored, what is sent meanwhile waits or fails, and calls made with
+    /// [`Options::idempotent`](switchboard::Options::idempotent) are sent again.
+    ///
+    /// [`connect`](Self::connect) then also waits for a server that does not run yet. Default: it does not
+    /// come back.
+    #[must_use]
+    pub fn reconnect(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// Is told each change of the status of a connection that [comes back](Self::reconnect), in their
+    /// order, in the driver's task: it must not wait.
+    #[must_use]
+    pub fn on_status(mut self, listener: impl Fn(SessionStatus) + Send + Sync + 'static) -> Self {
+        self.services.tell_status(listener);
+        self
+    }
+
+    /// Connects, shakes hands, and waits until the server has accepted or refused; at most
+    /// [`Config::handshake_timeout`]. With [`reconnect`](Self::reconnect) it waits until a server has
+    /// accepted, or the attempts are used up, or no further one would help.
+    ///
+    /// The connection's [`Driver`] is spawned. Dropping the future gives up.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: what a program can match on.
+    pub async fn connect(self, address: &str) -> Result<Client<R>, OpenError> {
+        let (client, driver) = self.connect_with_driver(address).await?;
+        R::spawn(async move { drop(driver.await) });
+        Ok(client)
+    }
+
+    /// The same, and gives the connection's driver to the caller, who runs it: with a priority of its own,
+    /// or on another executor than the runtime's.
+    ///
+    /// # Errors
+    ///
+    /// As of [`connect`](Self::connect).
+    pub async fn connect_with_driver(
+        self,
+        address: &str,
+    ) -> Result<(Client<R>, Driver), OpenError> {
+        let mut builder = self.checked()?;
+        let address: Address = address.parse()?;
+        let verify = builder.verify.take();
+        let dial = move || {
+            let stream = Stream::connect(&address)?;
+            trusted::<R>(stream, &address.to_string(), verify.as_deref())
+        };
+        if builder.backoff.is_some() {
+            return builder.open(Err(Box::new(dial))).await;
+        }
+        builder.open(Ok(dial()?)).await
+    }
+
+    /// As [`connect`](Self::connect), over a stream that is connected already: to a child process, or within
+    /// this one.
+    ///
+    /// # Errors
+    ///
+    /// As of [`connect`](Self::connect).
+    pub async fn attach(self, stream: Stream) -> Result<Client<R>, OpenError> {
+        let builder = self.checked()?;
+        if builder.backoff.is_some() {
+            let text =
+                "a stream that is given cannot be opened again: `reconnect` goes with an address";
+            return Err(OpenError::BadConfig(text.into()));
+        }
+        let opened = trusted::<R>(stream, "the stream", builder.verify.as_deref())?;
+        let (client, driver) = builder.open(Ok(opened)).await?;
+        R::spawn(async move { drop(driver.await) });
+        Ok(client)
+    }
+
+    fn checked(mut self) -> Result<Self, OpenError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        R::check().map_err(OpenError::BadConfig)?;
+        // Every handler can take them here, and no client has a broker.
+        (self.config.takes_items, self.config.offers_topics) = (true, false);
+        if self.handlers == 0 {
+            return Err(OpenError::BadConfig("handlers must be at least 1".into()));
+        }
+        self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
+        Ok(self)
+    }
+
+    async fn open(self, opened: Result<Opened, Dial>) -> Result<(Client<R>, Driver), OpenError> {
+        let config = Arc::new(self.config);
+        let session = match self.backoff {
+            Some(backoff) => Session::new(Arc::clone(&config), self.hello, backoff, seed()),
+            None => Connection::client(Arc::clone(&config), &self.hello, Instant::ZERO)
+                .map(|connection| Session::of(Pump::new(connection))),
+        };
+        let session =
+            session.map_err(|rejected| OpenError::BadConfig(format!("hello: {rejected}")))?;
+        let services = Arc::new(self.services);
+        let serving = Serving::new(Arc::clone(&services), None, config.payload, self.handlers);
+        let link = Link::new(R::timer(), session, self.serves || opened.is_err());
+        let dial = match opened {
+            Ok(opened) => {
+                link.lock().opened(opened);
+                None
+            }
+            Err(dial) => Some(dial),
+        };
+        // From here on dropping this future ends the connection.
+        let mut driver = Driver::new(Arc::clone(&link), serving, dial);
+        let welcome = poll_fn(|cx| driver.poll_welcome(cx)).await?;
+        let (closed, credentials) = {
+            let state = link.lock();
+            (Arc::clone(&state.closed), state.server)
+        };
+        driver.introduce(PeerFacts {
+            link: Arc::downgrade(&link),
+            id: welcome.connection,
+            credentials,
+            hello: None,
+            state: None,
+            closed,
+        });
+        Ok((Client::new(Shared { link, services }), driver))
+    }
+}
+
+/// A transport to the right server, and who that is.
+fn trusted<R: Runtime>(
+    stream: Stream,
+    address: &str,
+    verify: Option<&VerifyServer>,
+) -> Result<Opened, OpenError> {
+    let server = stream.credentials()?;
+    verify_server(server.as_ref(), address, verify)?;
+    Ok((R::transport(stream)?, server))
+}

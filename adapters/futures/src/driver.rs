@@ -1,0 +1,179 @@
+//! `Driver`: the task of a connection. Made by clients and servers, and run by whatever runs tasks; knows the
+//! link and what the connection serves.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use switchboard::{CloseReason, PeerWelcome};
+use switchboard_endpoint::OpenError;
+
+use crate::link::Link;
+use crate::peer::PeerFacts;
+use crate::serving::Serving;
+use crate::state::Opened;
+
+/// So many answers in a row, then other tasks have their turn.
+const TURN: usize = 64;
+
+/// Opens a transport to the server, as often as it is lost. It does not wait, but for TCP whose server has no
+/// room.
+pub(crate) type Dial = Box<dyn Fn() -> Result<Opened, OpenError> + Send + Sync>;
+
+/// Drives one connection to its end, and says why it ended: reads and writes what its calls do not, keeps
+/// time, and runs its handlers and listeners. Until it is polled nothing of that happens.
+///
+/// The adapters for each runtime spawn it; [`ClientBuilder::connect_with_driver`] gives it to whoever wants
+/// to run it in another place. Dropping it ends the connection at once.
+///
+/// [`ClientBuilder::connect_with_driver`]: crate::ClientBuilder::connect_with_driver
+#[must_use = "a driver does nothing until it is polled, as a rule in a task of its own"]
+pub struct Driver {
+    link: Arc<Link>,
+    serving: Serving,
+    /// How a client that comes back does.
+    dial: Option<Dial>,
+}
+
+impl Driver {
+    pub(crate) const fn new(link: Arc<Link>, serving: Serving, dial: Option<Dial>) -> Self {
+        Self { link, serving, dial }
+    }
+
+    /// Says who is at the other end.
+    pub(crate) fn introduce(&self, facts: PeerFacts) {
+        self.serving.introduce(facts);
+    }
+
+    /// Waits until the server has accepted.
+    pub(crate) fn poll_welcome(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Arc<PeerWelcome>, OpenError>> {
+        self.link.seat.set_driver(cx.waker());
+        loop {
+            let mut state = self.link.enter_as_driver();
+            let more = self.link.drive(&mut state);
+            if let Some(welcome) = state.welcome.clone() {
+                return Poll::Ready(Ok(welcome));
+            }
+            if let Some(reason) = state.inbox.closed().cloned() {
+                let error = state.open_error.take();
+                return Poll::Ready(Err(error.unwrap_or_else(|| reason.into())));
+            }
+            drop(state);
+            if !self.open() {
+                if more {
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Opens a transport, if one is wanted; whether one was.
+    fn open(&self) -> bool {
+        let wanted = core::mem::take(&mut self.link.enter_as_driver().connects);
+        let Some(dial) = self.dial.as_ref().filter(|_| wanted) else { return false };
+        let opened = dial();
+        let mut state = self.link.enter_as_driver();
+        let now = state.now;
+        match opened {
+            Ok(opened) => {
+                state.opened(opened);
+                state.session.connected(now);
+            }
+            Err(error) => {
+                state.session.failed(now, error.close_reason());
+                state.open_error = Some(error);
+            }
+        }
+        true
+    }
+
+    /// Tells of changes of the status.
+    fn tell(&self) {
+        loop {
+            let status = self.link.enter_as_driver().statuses.pop_front();
+            let Some(status) = status else { return };
+            self.serving.status(status);
+        }
+    }
+
+    /// Gives what came to whoever serves it; whether anything came.
+    fn take_events(&mut self) -> bool {
+        let mut any = false;
+        loop {
+            let event = self.link.enter_as_driver().next_event();
+            let Some(event) = event else { return any };
+            any = true;
+            if let Some((call, answer)) = self.serving.take(&self.link, event) {
+                self.link.enter_as_driver().respond(call, answer);
+            }
+            self.serving.flush(false);
+        }
+    }
+
+    /// Goes on with what is under way; whether it came to anything.
+    fn serve(&mut self, cx: &mut Context<'_>) -> bool {
+        for count in 0..TURN {
+            let Poll::Ready((call, answer)) = self.serving.poll(&self.link, cx) else {
+                return count > 0;
+            };
+            self.link.enter_as_driver().respond(call, answer);
+        }
+        true
+    }
+}
+
+impl Future for Driver {
+    type Output = CloseReason;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        let this = &mut *self;
+        this.link.seat.set_driver(cx.waker());
+        for _ in 0..TURN {
+            let (more, closed) = {
+                let mut state = this.link.enter_as_driver();
+                let more = this.link.drive(&mut state);
+                (more, if state.done { state.inbox.closed().cloned() } else { None })
+            };
+            // One after the other: what a handler does may bring events, and their answers room.
+            let came = this.open() | this.take_events();
+            this.tell();
+            if closed.is_some() {
+                this.serving.end();
+            }
+            let served = this.serve(cx);
+            // What it publishes is written together, once for all that has come.
+            if !more {
+                this.serving.flush(true);
+            }
+            if let Some(reason) = closed.filter(|_| !this.serving.has_messages()) {
+                return Poll::Ready(reason);
+            }
+            if !came && !served && !more {
+                return Poll::Pending;
+            }
+        }
+        this.serving.flush(true);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.serving.end();
+        // One that has ended says no more.
+        self.link.abort("its driver was dropped");
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").field("serving", &self.serving).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,364 @@
+//! `Host`: what a server's tasks share: its connections, who may have one, and the acceptor's loop. Called by
+//! the server; knows endpoints, links and what a connection serves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant as SystemInstant;
+
+use switchboard::service::ServerStatus;
+use switchboard::{
+    BrokerLimits, Config, Connection, ConnectionId, Failure, Instant, Pump, Restart, Session,
+};
+use switchboard_endpoint::{
+    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Stream, Topics,
+    next_connection, server_status,
+};
+
+use crate::door::Door;
+use crate::driver::Driver;
+use crate::link::Link;
+use crate::peer::{Peer, PeerFacts};
+use crate::runtime::{Acceptor, Runtime};
+use crate::services::Services;
+use crate::serving::Serving;
+
+/// So many clients are let in in a row, then other tasks have their turn.
+const TURN: usize = 16;
+
+/// What the server's tasks share.
+pub(crate) struct Host {
+    pub(crate) services: Arc<Services>,
+    pub(crate) topics: Arc<Topics<Link>>,
+    config: Arc<Config>,
+    limits: AdmissionLimits,
+    handlers: usize,
+    state: Mutex<State>,
+    began: SystemInstant,
+}
+
+struct State {
+    connections: BTreeMap<ConnectionId, Served>,
+    admission: Admission,
+    /// Those that are being told that there is no room.
+    refused: BTreeSet<ConnectionId>,
+    accepts: bool,
+    /// How the server closes, once it does.
+    closing: Option<Restart>,
+    /// Tasks that wait until any of this changes.
+    wakers: Vec<Waker>,
+}
+
+/// A connection that is served.
+#[derive(Clone)]
+struct Served {
+    link: Arc<Link>,
+    /// Who it is, once it was let in.
+    peer: Arc<OnceLock<Arc<PeerFacts>>>,
+}
+
+impl Host {
+    pub(crate) fn new(
+        services: Services,
+        config: Config,
+        limits: AdmissionLimits,
+        broker: BrokerLimits,
+        handlers: usize,
+    ) -> Self {
+        Self {
+            services: Arc::new(services),
+            topics: Arc::new(Topics::new(broker)),
+            config: Arc::new(config),
+            limits: limits.clone(),
+            handlers,
+            state: Mutex::new(State {
+                connections: BTreeMap::new(),
+                admission: Admission::new(limits),
+                refused: BTreeSet::new(),
+                accepts: false,
+                closing: None,
+                wakers: Vec::new(),
+            }),
+            began: SystemInstant::now(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something that tasks may wait for.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let (changed, wakers) = {
+            let mut state = self.lock();
+            (change(&mut state), core::mem::take(&mut state.wakers))
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        changed
+    }
+
+    /// Waits until `ready` gives something, which is asked at every change.
+    async fn wait<T>(&self, mut ready: impl FnMut(&mut State, &mut Context<'_>) -> Poll<T>) -> T {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            let polled = ready(&mut state, cx);
+            if polled.is_pending() && !state.wakers.iter().any(|held| held.will_wake(cx.waker())) {
+                state.wakers.push(cx.waker().clone());
+            }
+            polled
+        })
+        .await
+    }
+
+    fn links(&self) -> Vec<Arc<Link>> {
+        self.lock().connections.values().map(|served| Arc::clone(&served.link)).collect()
+    }
+
+    /// Who is connected and let in, in the order in which they came.
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        let served: Vec<Served> = self.lock().connections.values().cloned().collect();
+        served.iter().filter_map(|served| served.peer.get().map(Peer::new)).collect()
+    }
+
+    /// What the server tells of itself.
+    pub(crate) fn status(&self) -> ServerStatus {
+        let peers = self.peers();
+        let connections =
+            peers.iter().filter_map(|peer| Some((peer.id(), peer.credentials(), peer.counters()?)));
+        server_status(self.began.elapsed(), connections, self.services.channels())
+    }
+
+    /// Asks the central check again for all that peers have subscribed to.
+    pub(crate) fn check_again(&self) {
+        for peer in self.peers() {
+            self.topics.check_again(peer.id(), |asked| self.services.check(peer.facts(), asked));
+        }
+        self.topics.flush();
+    }
+
+    /// Whether there is still room for a client that is to be let in.
+    pub(crate) fn admits(&self, id: ConnectionId) -> bool {
+        self.lock().admission.accepted(id)
+    }
+
+    /// Serves those who come to a listener, too, in a task of its own.
+    pub(crate) fn listen<R: Runtime>(self: &Arc<Self>, acceptor: Box<dyn Acceptor>) {
+        self.lock().accepts = true;
+        let accepting = Accepting { host: Arc::clone(self), acceptor: Some(acceptor) };
+        R::spawn(accepting.run::<R>());
+    }
+
+    /// A client has come. What cannot be served sees its stream end.
+    fn arrive<R: Runtime>(self: &Arc<Self>, stream: Stream, credentials: Option<Credentials>) {
+        let Some(id) = next_connection() else { return };
+        let uid = credentials.map(|who| who.uid);
+        let (arrival, tells) = {
+            let mut state = self.lock();
+            (state.admission.arrive(id, uid), state.refused.len() < self.limits.unaccepted)
+        };
+        let serve = || self.serve::<R>(id, stream, credentials, true);
+        match arrival {
+            Arrival::Admitted => drop(serve()),
+            Arrival::AdmittedInPlaceOf(oldest, failure) => {
+                self.refuse(oldest, failure);
+                drop(serve());
+            }
+            Arrival::Refused(failure) if tells => {
+                if serve().is_ok() {
+                    self.refuse(id, failure);
+                }
+            }
+            Arrival::Refused(_) => {}
+        }
+    }
+
+    /// Tells a client that there is no room for it, if not too many are being told.
+    fn refuse(&self, id: ConnectionId, failure: Failure) {
+        let (served, tells) = {
+            let mut state = self.lock();
+            let Some(served) = state.connections.get(&id).cloned() else { return };
+            let tells = state.refused.len() < self.limits.unaccepted;
+            if tells {
+                state.refused.insert(id);
+            }
+            (served, tells)
+        };
+        let mut state = served.link.enter();
+        let now = state.now;
+        let connection = state.session.connection();
+        if tells {
+            // It may have gone by itself meanwhile.
+            let _ = connection.refuse(now, failure, Some(COME_BACK));
+        } else {
+            connection.abort(&failure.message);
+        }
+        served.link.nudge(&mut state);
+    }
+
+    /// Serves a stream that the program has connected itself, whatever the limits say.
+    pub(crate) fn attach<R: Runtime>(self: &Arc<Self>, stream: Stream) -> io::Result<ConnectionId> {
+        let credentials = stream.credentials()?;
+        let id = next_connection().ok_or(io::ErrorKind::QuotaExceeded)?;
+        self.serve::<R>(id, stream, credentials, false)?;
+        Ok(id)
+    }
+
+    /// Serves a new connection in a task of its own. `counts`: it is on the books of the admission.
+    fn serve<R: Runtime>(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        stream: Stream,
+        credentials: Option<Credentials>,
+        counts: bool,
+    ) -> io::Result<()> {
+        let served = Leaving { host: Arc::clone(self), id };
+        let connection = Connection::server(Arc::clone(&self.config), id, Instant::ZERO);
+        let transport = R::transport(stream)?;
+        let link = Link::new(R::timer(), Session::of(Pump::new(connection)), true);
+        link.lock().opened((transport, credentials));
+        let door = Door { host: Arc::clone(self), id, credentials, counts };
+        let services = Arc::clone(&self.services);
+        let serving =
+            Serving::new(services, Some(Box::new(door)), self.config.payload, self.handlers);
+        {
+            let mut state = self.lock();
+            if let Some(how) = &state.closing {
+                link.close(how.text(), how.reconnect_after());
+            }
+            let peer = Arc::clone(&serving.peer);
+            state.connections.insert(id, Served { link: Arc::clone(&link), peer });
+        }
+        let driver = Driver::new(link, serving, None);
+        R::spawn(async move {
+            driver.await;
+            drop(served);
+        });
+        Ok(())
+    }
+
+    fn gone(&self, id: ConnectionId) {
+        self.topics.leave(id);
+        let served = self.change(|state| {
+            state.admission.gone(id);
+            state.refused.remove(&id);
+            state.connections.remove(&id)
+        });
+        // Behind the lock: some of it is the user's.
+        drop(served);
+    }
+
+    /// Stops accepting, and gives each connection a command.
+    pub(crate) fn stop(&self, how: &Restart, command: impl Fn(&mut Connection, Instant)) {
+        self.change(|state| {
+            state.closing.get_or_insert_with(|| how.clone());
+        });
+        for link in self.links() {
+            let mut state = link.enter();
+            let now = state.now;
+            command(state.session.connection(), now);
+            link.nudge(&mut state);
+        }
+    }
+
+    /// Waits until the server has ended.
+    pub(crate) async fn stopped(&self) {
+        self.wait(|state, _| match state.closing {
+            Some(_) if !state.accepts => Poll::Ready(()),
+            _ => Poll::Pending,
+        })
+        .await;
+        // Not for their tasks: they may be with a listener that never ends, or with this one.
+        for link in self.links() {
+            link.ended().await;
+        }
+    }
+}
+
+/// A connection is gone when its task is, however that ends.
+struct Leaving {
+    host: Arc<Host>,
+    id: ConnectionId,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.host.gone(self.id);
+    }
+}
+
+/// The acceptor's task. When it ends, in whatever way, the server accepts no more.
+struct Accepting {
+    host: Arc<Host>,
+    acceptor: Option<Box<dyn Acceptor>>,
+}
+
+impl Accepting {
+    async fn run<R: Runtime>(mut self) {
+        let (mut pause, mut timer, mut rest) = (AcceptPause::new(), R::timer(), None);
+        let (host, mut count) = (Arc::clone(&self.host), 0);
+        while let Some(acceptor) = &mut self.acceptor {
+            if acceptor.is_exhausted() {
+                return host.wait_for_the_last().await;
+            }
+            let come = host.wait(|state, cx| {
+                if state.closing.is_some() {
+                    return Poll::Ready(None);
+                }
+                if rest.is_some_and(|until| timer.poll_at(cx, until).is_pending()) {
+                    return Poll::Pending;
+                }
+                rest = None;
+                acceptor.poll_accept(cx).map(Some)
+            });
+            match come.await {
+                None => return,
+                Some(Ok((stream, credentials))) => {
+                    pause.succeeded();
+                    host.arrive::<R>(stream, credentials);
+                }
+                Some(Err(_)) => rest = Some(SystemInstant::now() + pause.failed()),
+            }
+            count += 1;
+            if count % TURN == 0 {
+                yield_now().await;
+            }
+        }
+    }
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        // The socket file goes before whoever waits for the end is told.
+        self.acceptor = None;
+        self.host.change(|state| state.accepts = false);
+    }
+}
+
+impl Host {
+    /// Nobody else will come: the server has done its work when those have gone who are there.
+    async fn wait_for_the_last(&self) {
+        self.wait(|state, _| {
+            if state.closing.is_some() || state.connections.is_empty() {
+                state.closing.get_or_insert_with(Restart::never);
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// Lets other tasks have their turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if core::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,330 @@
+//! `Link`: a pump, its transport and everybody who waits for either, behind one mutex. Called by clients,
+//! peers and the driver; knows the core's pump, and nothing of what the protocol means.
+//!
+//! Whoever has the mutex may drive: command, read and write without waiting. Who is woken by the runtime to
+//! drive again is in `seat`. Nobody waits while having the mutex, no code of the user's runs under it, and
+//! no task is woken under it.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use switchboard::{CloseReason, Config, Instant, Session, SessionNext};
+
+use crate::runtime::Timer;
+use crate::seat::{Clock, Seat, Woken};
+use crate::state::State;
+use crate::wakers::On;
+
+/// Slices of one vectored write: the frames of a turn are in one or two, each large payload adds one.
+const SLICES: usize = 16;
+/// Reads and turns in a row, so that a fast writer does not keep other tasks from being polled.
+const READS: usize = 16;
+/// A call that drives may be polled no more, and not be dropped either: the driver looks this often.
+const LOOK: Duration = Duration::from_secs(4);
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) config: Arc<Config>,
+    pub(crate) seat: Arc<Seat>,
+    /// What the transport wakes, and the timer.
+    wakers: (Waker, Waker),
+    origin: std::time::Instant,
+    state: Mutex<State>,
+}
+
+/// What a turn of the pump came to.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    /// Wait for the transport.
+    Wait { read: bool, write: bool, until: Option<Instant> },
+    /// There is more to do at once.
+    Again,
+    /// The transport is done with.
+    Done,
+}
+
+/// The mutex, while one has it. Whoever is to be woken is when it is left.
+#[derive(Debug)]
+pub(crate) struct Guard<'a> {
+    link: &'a Link,
+    state: Option<MutexGuard<'a, State>>,
+    /// The driver has it, and need not be woken.
+    driver: bool,
+}
+
+impl Link {
+    /// A link whose time begins now; it has no transport yet. `expects_more`: also without calls something
+    /// comes that is to be dealt with.
+    pub(crate) fn new(
+        timer: Box<dyn Timer>,
+        mut session: Session,
+        expects_more: bool,
+    ) -> Arc<Self> {
+        let seat = Arc::new(Seat::default());
+        let clock = Arc::new(Clock(Arc::clone(&seat)));
+        let wakers = (Waker::from(Arc::clone(&seat)), Waker::from(clock));
+        let config = Arc::clone(session.connection().config());
+        let state = Mutex::new(State::new(session, timer, expects_more));
+        let origin = std::time::Instant::now();
+        Arc::new(Self { config, seat, wakers, origin, state })
+    }
+
+    /// The time of this link's pump.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::from(self.origin.elapsed())
+    }
+
+    /// Takes the mutex to look at something.
+    pub(crate) fn lock(&self) -> Guard<'_> {
+        // Nothing that could panic halfway runs under it, so that the state is whole.
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Guard { link: self, state: Some(state), driver: false }
+    }
+
+    /// Takes the mutex to command or drive the pump, at this time.
+    pub(crate) fn enter(&self) -> Guard<'_> {
+        let mut state = self.lock();
+        state.now = self.now();
+        state
+    }
+
+    /// The same for the driver.
+    pub(crate) fn enter_as_driver(&self) -> Guard<'_> {
+        let mut state = self.enter();
+        state.driver = true;
+        state
+    }
+
+    /// The same for one who commands many links at the same time.
+    pub(crate) fn enter_at(&self, time: std::time::Instant) -> Guard<'_> {
+        let mut state = self.lock();
+        // Somebody may have read the clock later and been here earlier.
+        state.now = state.now.max(Instant::from(time.saturating_duration_since(self.origin)));
+        state
+    }
+
+    /// Reads, drives and writes as far as it goes without waiting, and has the runtime watch for the rest.
+    /// Whether there is more to do at once, after others had their turn.
+    pub(crate) fn drive(&self, state: &mut State) -> bool {
+        for _ in 0..READS {
+            let Woken { any, rang } = self.seat.take_woken();
+            if any {
+                state.watched = (false, false);
+            }
+            if rang {
+                state.armed = None;
+            }
+            if state.alarm.is_some_and(|alarm| alarm <= state.now) {
+                state.alarm = None;
+                state.wakers.room();
+            }
+            match self.turn(state) {
+                Turn::Done => return false,
+                // What came is dealt with first, or it would be too much at once for others.
+                Turn::Again => return true,
+                Turn::Wait { read, write, until } => {
+                    let mut more = false;
+                    if read && !state.watched.0 {
+                        more |= self.read(state);
+                    }
+                    if let (true, false, Some(transport)) =
+                        (write, state.watched.1, &state.transport)
+                    {
+                        let mut cx = Context::from_waker(&self.wakers.0);
+                        state.watched.1 = transport.poll_writable(&mut cx).is_pending();
+                        more |= !state.watched.1;
+                    }
+                    if !more && !self.arm(state, until) {
+                        return false;
+                    }
+                    state.now = self.now();
+                }
+            }
+        }
+        true
+    }
+
+    /// Drives for somebody who is not the driver; what is left to do is.
+    pub(crate) fn nudge(&self, state: &mut State) {
+        state.calls_driver |= self.drive(state);
+    }
+
+    /// Drives the pump as far as it goes: takes events, writes what can be written.
+    fn turn(&self, state: &mut State) -> Turn {
+        let now = state.now;
+        loop {
+            match state.session.next(now) {
+                SessionNext::Event(event) => state.take(event),
+                SessionNext::Status(status) => {
+                    state.statuses.push_back(status);
+                    state.calls_driver = true;
+                    state.wakers.room();
+                }
+                SessionNext::Connect => {
+                    state.connects = true;
+                    state.calls_driver = true;
+                }
+                SessionNext::Wait { until } => {
+                    return Turn::Wait { read: false, write: false, until };
+                }
+                SessionNext::Drop => {
+                    if let Some(transport) = state.transport.take() {
+                        transport.hang_up();
+                    }
+                }
+                SessionNext::Io { read, write, until } => {
+                    if !write || state.watched.1 || !self.write(state) {
+                        return Turn::Wait { read, write, until };
+                    }
+                }
+                SessionNext::Shut => {
+                    // A peer that is gone needs no telling.
+                    let _ = state.transport.as_ref().map(|transport| transport.shutdown_write());
+                }
+                SessionNext::Yield => {
+                    self.write(state);
+                    return Turn::Again;
+                }
+                SessionNext::Done(reason) => {
+                    if !core::mem::replace(&mut state.done, true) {
+                        if let Some(transport) = &state.transport {
+                            transport.hang_up();
+                        }
+                        state.end(&reason);
+                    }
+                    return Turn::Done;
+                }
+            }
+        }
+    }
+
+    /// Writes what can be written now; whether it came to anything.
+    fn write(&self, state: &mut State) -> bool {
+        let (now, Some(transport)) = (state.now, &state.transport) else { return false };
+        let mut chunks = [&[][..]; SLICES];
+        let lent = state.session.chunks(&mut chunks);
+        let slices = chunks.map(IoSlice::new);
+        match transport.try_write_vectored(&slices[..lent]) {
+            Ok(written) => state.session.wrote(now, written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(_) => {
+                state.session.write_failed(now);
+                // Why is there to be read as a rule, and whoever asks next shall be told.
+                self.read(state);
+            }
+        }
+        state.make_use_of_room();
+        true
+    }
+
+    /// Reads what there is; whether it came to anything.
+    fn read(&self, state: &mut State) -> bool {
+        let (now, mut cx) = (state.now, Context::from_waker(&self.wakers.0));
+        let Some(transport) = &state.transport else { return false };
+        for count in 0..READS {
+            let space = state.session.space();
+            let wanted = space.len();
+            match transport.poll_read(&mut cx, space) {
+                Poll::Pending => {
+                    state.watched.0 = true;
+                    return count > 0;
+                }
+                Poll::Ready(Ok(read)) => {
+                    state.session.filled(now, read);
+                    if read < wanted {
+                        break;
+                    }
+                }
+                Poll::Ready(Err(_)) => {
+                    state.session.filled(now, 0);
+                    break;
+                }
+            }
+        }
+        true
+    }
+
+    /// Sees to it that somebody drives at `until`; whether that has come already.
+    fn arm(&self, state: &mut State, until: Option<Instant>) -> bool {
+        let look = self.seat.is_taken().then(|| state.now + LOOK);
+        let Some(until) = [until, state.alarm, look].into_iter().flatten().min() else {
+            return false;
+        };
+        let at = self.origin + (until - Instant::ZERO);
+        let now = self.origin + (state.now - Instant::ZERO);
+        // A timer that wakes too early does no harm, and to set it costs more than a call should.
+        if state.armed.is_some_and(|armed| armed > now && armed <= at) {
+            return false;
+        }
+        let ready = state.timer.poll_at(&mut Context::from_waker(&self.wakers.1), at).is_ready();
+        state.armed = (!ready).then_some(at);
+        ready
+    }
+
+    /// Whether `ready` gives something; else the task is woken when what it waits `on` changes.
+    pub(crate) fn poll<T>(
+        &self,
+        on: On,
+        cx: &Context<'_>,
+        ready: impl FnOnce(&mut State) -> Poll<T>,
+    ) -> Poll<T> {
+        let mut state = self.enter();
+        let polled = ready(&mut state);
+        if polled.is_pending() {
+            state.wakers.add(on, cx.waker());
+            // Nobody knows whether the call that drives is still polled.
+            state.calls_driver |= self.seat.clear();
+        }
+        // Also when it is there: what was commanded is to be written, and credit to be given.
+        self.nudge(&mut state);
+        polled
+    }
+
+    /// Waits until `ready` gives something; what it looks at is what the task waits `on`.
+    pub(crate) async fn wait<T>(&self, on: On, mut ready: impl FnMut(&mut State) -> Poll<T>) -> T {
+        poll_fn(|cx| self.poll(on, cx, &mut ready)).await
+    }
+
+    /// Waits until the transport is done with; says why it ended.
+    pub(crate) async fn ended(&self) -> CloseReason {
+        self.wait(On::End, |state| match state.inbox.closed() {
+            Some(reason) if state.done => Poll::Ready(reason.clone()),
+            _ => Poll::Pending,
+        })
+        .await
+    }
+}
+
+impl Deref for Guard<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        // It is there until the guard is dropped.
+        self.state.as_ref().unwrap_or_else(|| unreachable!())
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.state.as_mut().unwrap_or_else(|| unreachable!())
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let Some(mut state) = self.state.take() else { return };
+        let woken = core::mem::take(&mut state.wakers.woken);
+        let calls_driver = core::mem::take(&mut state.calls_driver) && !self.driver;
+        drop(state);
+        for waker in woken {
+            waker.wake();
+        }
+        if calls_driver {
+            self.link.seat.wake_driver();
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `Seat`: whom the runtime's reactor wakes for a link. Called by `link`, calls and the driver; knows wakers
+//! only.
+//!
+//! The reactor always has the same waker, which points at whoever sits here: a call that is alone drives the
+//! connection itself, so that no other task is between it and its answer; else the driver does. To pass the
+//! seat on costs nothing and asks nobody; that the last waking is not lost in between is what this is for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
+
+#[derive(Debug, Default)]
+pub(crate) struct Seat(Mutex<Holders>);
+
+#[derive(Debug, Default)]
+struct Holders {
+    /// The call that drives, by its ticket.
+    caller: Option<(usize, Waker)>,
+    /// The task that drives when no call does.
+    driver: Option<Waker>,
+    /// Somebody was woken, and nobody has driven since.
+    woken: bool,
+    /// It was the timer that woke.
+    rang: bool,
+}
+
+/// What has been since somebody drove last.
+pub(crate) struct Woken {
+    /// The transport may have something, or the time may have come.
+    pub(crate) any: bool,
+    /// The timer has woken, early perhaps, and is to be asked again.
+    pub(crate) rang: bool,
+}
+
+impl Seat {
+    fn lock(&self) -> MutexGuard<'_, Holders> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever is woken is to drive; asked by whoever does.
+    pub(crate) fn take_woken(&self) -> Woken {
+        let Holders { woken, rang, .. } = &mut *self.lock();
+        Woken { any: core::mem::take(woken), rang: core::mem::take(rang) }
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        self.lock().caller.is_some()
+    }
+
+    /// A call drives from now on. Whichever did before has its answer, or this one were not alone.
+    pub(crate) fn sit(&self, ticket: usize, waker: &Waker) {
+        let mut holders = self.lock();
+        match &mut holders.caller {
+            Some((holder, held)) => {
+                *holder = ticket;
+                held.clone_from(waker);
+            }
+            None => holders.caller = Some((ticket, waker.clone())),
+        }
+    }
+
+    /// This call drives no more, if it did; whether it leaves something for the driver to do.
+    #[must_use]
+    pub(crate) fn leave(&self, ticket: usize) -> bool {
+        self.leave_if(|holder| holder == ticket)
+    }
+
+    /// No call drives any more: there are several, or something else is expected than an answer. Whether that
+    /// leaves something for the driver to do.
+    #[must_use]
+    pub(crate) fn clear(&self) -> bool {
+        self.leave_if(|_| true)
+    }
+
+    fn leave_if(&self, which: impl FnOnce(usize) -> bool) -> bool {
+        let mut holders = self.lock();
+        holders.caller.take_if(|(holder, _)| which(*holder)).is_some() && holders.woken
+    }
+
+    /// The driver is polled, and is to be woken so.
+    pub(crate) fn set_driver(&self, waker: &Waker) {
+        let mut holders = self.lock();
+        match &mut holders.driver {
+            Some(driver) => driver.clone_from(waker),
+            driver => *driver = Some(waker.clone()),
+        }
+    }
+
+    /// The driver has something to do that is no call's.
+    pub(crate) fn wake_driver(&self) {
+        let driver = self.lock().driver.clone();
+        wake(driver);
+    }
+
+    fn woken_by(&self, timer: bool) {
+        let holder = {
+            let mut holders = self.lock();
+            if timer && holders.woken {
+                // It was woken before and has not come: nobody polls it, or not soon.
+                holders.caller = None;
+            }
+            holders.rang |= timer;
+            holders.woken = true;
+            let caller = holders.caller.as_ref().map(|(_, waker)| waker);
+            // A call that nobody polls any more must not keep the time from passing.
+            let (first, second) = (caller, holders.driver.as_ref());
+            if timer { second.or(first) } else { first.or(second) }.cloned()
+        };
+        wake(holder);
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// What a transport wakes.
+impl Wake for Seat {
+    fn wake(self: Arc<Self>) {
+        self.woken_by(false);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken_by(false);
+    }
+}
+
+/// What the timer wakes.
+#[derive(Debug)]
+pub(crate) struct Clock(pub(crate) Arc<Seat>);
+
+impl Wake for Clock {
+    fn wake(self: Arc<Self>) {
+        self.0.woken_by(true);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.woken_by(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn task() -> (Arc<Count>, Waker) {
+        let count = Arc::<Count>::default();
+        (Arc::clone(&count), Waker::from(count))
+    }
+
+    impl Count {
+        fn take(&self) -> usize {
+            self.0.swap(0, Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_woken_and_has_not_come_loses_its_seat_when_the_timer_wakes() {
+        let (seat, (driver, driving), (call, calling)) = (Arc::<Seat>::default(), task(), task());
+        let (transport, timer) =
+            (Waker::from(Arc::clone(&seat)), Waker::from(Arc::new(Clock(Arc::clone(&seat)))));
+        seat.set_driver(&driving);
+        transport.wake_by_ref();
+        assert_eq!((driver.take(), call.take()), (1, 0), "nobody else drives");
+        assert!(seat.take_woken().any);
+        seat.sit(1, &calling);
+        transport.wake_by_ref();
+        assert_eq!((driver.take(), call.take()), (0, 1));
+        assert!(!seat.take_woken().rang);
+        timer.wake_by_ref();
+        assert_eq!((driver.take(), call.take()), (1, 0), "time is the driver's");
+        assert!(seat.take_woken().rang && seat.is_taken());
+        // Now the call is not polled.
+        transport.wake_by_ref();
+        timer.wake_by_ref();
+        assert_eq!((driver.take(), call.take()), (1, 1));
+        assert!(!seat.is_taken());
+        transport.wake_by_ref();
+        assert_eq!((driver.take(), call.take()), (1, 0));
+    }
+
+    #[test]
+    fn whoever_leaves_passes_on_what_it_was_woken_for() {
+        let (seat, (driver, driving), (_, calling)) = (Arc::<Seat>::default(), task(), task());
+        seat.set_driver(&driving);
+        seat.sit(1, &calling);
+        assert!(!seat.leave(1) && !seat.clear(), "nobody was woken");
+        seat.sit(1, &calling);
+        Waker::from(Arc::clone(&seat)).wake();
+        assert!(!seat.leave(2), "it is not there");
+        assert!(seat.leave(1));
+        assert!(!seat.leave(1));
+        // Another one takes the place of one that has its answer, and is woken in its stead.
+        seat.sit(1, &calling);
+        let (other, others) = task();
+        seat.sit(2, &others);
+        Waker::from(Arc::clone(&seat)).wake();
+        assert_eq!((driver.take(), other.take()), (0, 1));
+    }
+}

@@ -1,0 +1,255 @@
+//! `Services`: the handlers and listeners of a client or a server, and a server's authorisation, as
+//! its connections call them. Knows the core's registry and contexts; here the types of handlers are
+//! erased and their panics end.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use futures_util::FutureExt;
+use switchboard::service::{
+    RegisterError, Registration, Registry, decode_arguments, encode_answer, panicked,
+};
+use switchboard::{
+    Asked, Failure, FromPayload, Payload, PayloadLimits, PeerHello, SessionStatus, Status,
+    ToPayload, Welcome,
+};
+use switchboard_endpoint::{Credentials, default_authorize};
+
+use crate::context::Context;
+use crate::peer::{Peer, PeerFacts};
+
+/// What a handler answers.
+pub(crate) type Answer = Result<Payload, Failure>;
+/// What somebody does, until it is done.
+pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Run<T> = dyn Fn(Context, Payload, PayloadLimits) -> Work<Result<T, Failure>> + Send + Sync;
+type TellStatus = dyn Fn(SessionStatus) + Send + Sync;
+type Check = dyn Fn(&Peer, Asked<'_>) -> Result<(), Failure> + Send + Sync;
+type Authorize =
+    dyn Fn(PeerHello, Option<Credentials>) -> Work<Result<Welcome, Failure>> + Send + Sync;
+
+/// One handler. A clone is the same one.
+#[derive(Clone)]
+pub(crate) struct Handler {
+    pub(crate) channel: Arc<str>,
+    run: Arc<Run<Payload>>,
+}
+
+impl Handler {
+    /// Calls it; a panic becomes an answer.
+    pub(crate) fn call(
+        &self,
+        context: Context,
+        args: Payload,
+        limits: PayloadLimits,
+    ) -> impl Future<Output = Answer> + Send + Unpin + 'static {
+        // What a panic leaves half done is the handler's own, and it knows that others call it, too.
+        let work = AssertUnwindSafe((self.run)(context, args, limits)).catch_unwind();
+        work.map(|done| done.unwrap_or_else(|_| Err(panicked())))
+    }
+}
+
+/// A listener as it is registered.
+struct Listening {
+    once: bool,
+    run: Arc<Run<()>>,
+}
+
+/// One listener.
+pub(crate) struct Listener {
+    registration: Registration,
+    /// It takes one message and is gone.
+    once: bool,
+    run: Arc<Run<()>>,
+}
+
+impl Listener {
+    /// Calls it. A message of another type than it takes is dropped: that is a matter between the two
+    /// programs, and none of the protocol's.
+    pub(crate) async fn call(&self, context: Context, message: Payload, limits: PayloadLimits) {
+        // A panic is the listener's own, and concerns neither the sender nor the other listeners.
+        let _ = AssertUnwindSafe((self.run)(context, message, limits)).catch_unwind().await;
+    }
+}
+
+/// What a client or a server offers.
+#[derive(Default)]
+pub(crate) struct Services {
+    registry: RwLock<Registry<Handler, Listening>>,
+    authorize: Option<Box<Authorize>>,
+    check: Option<Box<Check>>,
+    status: Option<Box<TellStatus>>,
+}
+
+impl Services {
+    pub(crate) fn authorize_with<F, Fut>(&mut self, authorize: F)
+    where
+        F: Fn(PeerHello, Option<Credentials>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Welcome, Failure>> + Send + 'static,
+    {
+        let authorize = Arc::new(authorize);
+        self.authorize = Some(Box::new(move |hello, credentials| {
+            let authorize = Arc::clone(&authorize);
+            Box::pin(async move { authorize(hello, credentials).await })
+        }));
+    }
+
+    pub(crate) fn check_with(
+        &mut self,
+        check: impl Fn(&Peer, Asked<'_>) -> Result<(), Failure> + Send + Sync + 'static,
+    ) {
+        self.check = Some(Box::new(check));
+    }
+
+    pub(crate) fn tell_status(&mut self, listener: impl Fn(SessionStatus) + Send + Sync + 'static) {
+        self.status = Some(Box::new(listener));
+    }
+
+    /// Tells the program of a change of the status.
+    pub(crate) fn status(&self, status: SessionStatus) {
+        if let Some(listener) = &self.status {
+            // A panic is the listener's own.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(status)));
+        }
+    }
+
+    /// Whether the program lets a client have what it asks for.
+    pub(crate) fn check(&self, facts: &Arc<PeerFacts>, asked: Asked<'_>) -> Result<(), Failure> {
+        let Some(check) = &self.check else { return Ok(()) };
+        let peer = Peer::new(facts);
+        catch_unwind(AssertUnwindSafe(|| check(&peer, asked)))
+            .unwrap_or_else(|_| Err(Failure::new(Status::INTERNAL, "the check panicked")))
+    }
+
+    /// Whether the program decides itself who may come in.
+    pub(crate) const fn authorizes(&self) -> bool {
+        self.authorize.is_some()
+    }
+
+    /// The channels with a handler, and those with a listener.
+    pub(crate) fn channels(&self) -> (Vec<String>, Vec<String>) {
+        let registry = self.read();
+        let owned = |name: &str| name.to_owned();
+        (registry.handled().map(owned).collect(), registry.listened().map(owned).collect())
+    }
+
+    pub(crate) fn handle<A, R, F, Fut>(
+        &self,
+        channel: &str,
+        handler: F,
+    ) -> Result<Registration, RegisterError>
+    where
+        A: FromPayload,
+        R: ToPayload,
+        F: Fn(Context, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, Failure>> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        let run: Arc<Run<Payload>> = Arc::new(move |context, args, limits| {
+            let handler = Arc::clone(&handler);
+            // In here from the beginning, so that every panic ends here.
+            Box::pin(async move {
+                let args = decode_arguments(args, &limits)?;
+                encode_answer(handler(context, args).await)
+            })
+        });
+        let handler = Handler { channel: channel.into(), run: Arc::clone(&run) };
+        let registered = self.write().handle(channel, handler);
+        // One that was refused is dropped here, behind the lock: what it holds is the user's.
+        drop(run);
+        registered
+    }
+
+    pub(crate) fn listen<M, F, Fut>(
+        &self,
+        channel: &str,
+        once: bool,
+        listener: F,
+    ) -> Result<Registration, RegisterError>
+    where
+        M: FromPayload,
+        F: Fn(Context, M) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let listener = Arc::new(listener);
+        let run: Arc<Run<()>> = Arc::new(move |context, message, limits| {
+            let listener = Arc::clone(&listener);
+            Box::pin(async move {
+                let message = decode_arguments(message, &limits)?;
+                listener(context, message).await;
+                Ok(())
+            })
+        });
+        let registered = self.write().listen(channel, Listening { once, run: Arc::clone(&run) });
+        drop(run);
+        registered
+    }
+
+    /// Takes a registration back; whether it was still there.
+    pub(crate) fn unregister(&self, registration: Registration) -> bool {
+        let gone = self.write().unregister(registration);
+        // Dropped behind the lock: what a handler holds is the user's.
+        gone.is_some()
+    }
+
+    pub(crate) fn handler(&self, channel: &str) -> Option<Handler> {
+        self.read().handler(channel).cloned()
+    }
+
+    pub(crate) fn listens(&self, channel: &str) -> bool {
+        self.read().listeners(channel).next().is_some()
+    }
+
+    /// The listeners of now. Before each is called, [`takes`](Self::takes) is to be asked.
+    pub(crate) fn listeners(&self, channel: &str) -> Vec<Listener> {
+        let of = |(registration, listening): (Registration, &Listening)| Listener {
+            registration,
+            once: listening.once,
+            run: Arc::clone(&listening.run),
+        };
+        self.read().listeners(channel).map(of).collect()
+    }
+
+    /// Whether it still takes messages: another listener may have taken it back meanwhile. One that
+    /// takes a single message is taken back by this.
+    pub(crate) fn takes(&self, listener: &Listener) -> bool {
+        if listener.once {
+            self.unregister(listener.registration)
+        } else {
+            self.read().is_registered(listener.registration)
+        }
+    }
+
+    // Nothing that could panic runs under these.
+    fn read(&self) -> RwLockReadGuard<'_, Registry<Handler, Listening>> {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Registry<Handler, Listening>> {
+        self.registry.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a client may come in. By default [`default_authorize`] decides.
+    pub(crate) async fn authorize(
+        &self,
+        hello: &PeerHello,
+        credentials: Option<Credentials>,
+    ) -> Result<Welcome, Failure> {
+        let Some(authorize) = &self.authorize else {
+            return default_authorize(hello, credentials.as_ref());
+        };
+        AssertUnwindSafe(authorize(hello.clone(), credentials))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(Failure::new(Status::INTERNAL, "the authorisation panicked")))
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("registry", &*self.read()).finish_non_exhaustive()
+    }
+}

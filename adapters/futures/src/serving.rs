@@ -1,0 +1,300 @@
+//! `Serving`: what a connection serves: which handler and listeners run for what comes, in which order.
+//! Called by the driver, in whose task they run; knows services and links.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as TaskContext, Poll};
+
+use futures_util::FutureExt;
+use futures_util::future::{AbortHandle, Abortable};
+use futures_util::stream::{FuturesUnordered, Stream};
+use switchboard::service::no_handler;
+use switchboard::{
+    Asked, CallId, Event, Failure, Instant, Payload, PayloadLimits, PeerHello, Received,
+    SessionStatus,
+};
+
+use crate::context::Context;
+use crate::link::Link;
+use crate::peer::{Peer, PeerFacts};
+use crate::services::{Answer, Services, Work};
+
+/// Most handlers of a connection that run at once, unless the program says otherwise.
+pub(crate) const HANDLERS: usize = 256;
+
+/// What a server does besides: it lets clients in, and has topics.
+pub(crate) trait Gate: Send {
+    /// Lets a client in, or not; gives who it is.
+    fn welcome(&self, link: &Arc<Link>, hello: PeerHello) -> Work<Option<PeerFacts>>;
+
+    /// Something that is for the broker, and what it is refused with, if it is.
+    fn topics(&self, event: Event, refused: Option<Failure>);
+
+    /// Has those written who were given something: all, or only if no more should wait.
+    fn flush(&self, all: bool);
+}
+
+/// What one connection serves, and what of that is under way.
+pub(crate) struct Serving {
+    /// Who is at the other end, once the handshake is complete.
+    pub(crate) peer: Arc<OnceLock<Arc<PeerFacts>>>,
+    services: Arc<Services>,
+    gate: Option<Box<dyn Gate>>,
+    limits: PayloadLimits,
+    /// Most handlers that run at once.
+    most: usize,
+    handlers: FuturesUnordered<Handling>,
+    running: BTreeMap<CallId, AbortHandle>,
+    /// Calls that wait for others to end.
+    waiting: VecDeque<Waiting>,
+    messages: VecDeque<Received>,
+    /// The listeners of a message, one after the other.
+    listening: Option<Work<()>>,
+    welcoming: Option<Work<Option<PeerFacts>>>,
+}
+
+struct Waiting {
+    call: CallId,
+    deadline: Option<Instant>,
+    request: Received,
+}
+
+/// A handler that runs for a call.
+struct Handling {
+    call: CallId,
+    work: Abortable<Work<Answer>>,
+}
+
+impl Future for Handling {
+    type Output = (CallId, Answer);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        // Of one that nobody waits for any more the core tells why, whatever is said here.
+        let answer = self.work.poll_unpin(cx).map(|done| done.unwrap_or(Ok(Payload::null())));
+        answer.map(|answer| (self.call, answer))
+    }
+}
+
+impl Serving {
+    pub(crate) fn new(
+        services: Arc<Services>,
+        gate: Option<Box<dyn Gate>>,
+        limits: PayloadLimits,
+        most: usize,
+    ) -> Self {
+        Self {
+            peer: Arc::default(),
+            services,
+            gate,
+            limits,
+            most,
+            handlers: FuturesUnordered::new(),
+            running: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            messages: VecDeque::new(),
+            listening: None,
+            welcoming: None,
+        }
+    }
+
+    /// Says who is at the other end: the handshake is complete.
+    pub(crate) fn introduce(&self, facts: PeerFacts) {
+        // It is complete once only.
+        let _ = self.peer.set(Arc::new(facts));
+    }
+
+    /// Deals with what came; gives what is to be answered at once.
+    pub(crate) fn take(&mut self, link: &Arc<Link>, event: Event) -> Option<(CallId, Answer)> {
+        if let Event::Hello(hello) = event {
+            self.welcoming = self.gate.as_ref().map(|gate| gate.welcome(link, *hello));
+            return None;
+        }
+        if let (Some(asked), Some(facts)) = (Asked::of(&event), self.peer.get()) {
+            if let Err(failure) = self.services.check(facts, asked) {
+                return self.refuse(link, event, failure);
+            }
+        }
+        match event {
+            Event::Message(message) => {
+                if self.services.listens(message.channel()) {
+                    self.messages.push_back(message);
+                } else {
+                    link.lock().taken(message.size());
+                }
+            }
+            Event::Request { call, deadline, request, .. } => {
+                let work = Waiting { call, deadline, request };
+                if self.running.len() < self.most {
+                    return self.start(link, work);
+                }
+                self.waiting.push_back(work);
+            }
+            Event::Cancelled { call, .. } if self.stop(link, call) => {}
+            event => self.topics(event, None),
+        }
+        None
+    }
+
+    fn refuse(&self, link: &Arc<Link>, event: Event, failure: Failure) -> Option<(CallId, Answer)> {
+        match event {
+            Event::Request { call, .. } => return Some((call, Err(failure))),
+            Event::Message(message) => link.lock().taken(message.size()),
+            event => self.topics(event, Some(failure)),
+        }
+        None
+    }
+
+    fn topics(&self, event: Event, refused: Option<Failure>) {
+        if let (Some(gate), Some(_)) = (&self.gate, self.peer.get()) {
+            gate.topics(event, refused);
+        }
+    }
+
+    /// Nobody waits for this call any more; whether it is one that this serves.
+    fn stop(&mut self, link: &Arc<Link>, call: CallId) -> bool {
+        if let Some(handle) = self.running.get(&call) {
+            handle.abort();
+            return true;
+        }
+        let Some(place) = self.waiting.iter().position(|waiting| waiting.call == call) else {
+            return false;
+        };
+        self.waiting.remove(place);
+        link.enter_as_driver().respond(call, Ok(Payload::null()));
+        true
+    }
+
+    /// Has a handler run for a call; gives the answer if there is one at once.
+    fn start(&mut self, _: &Arc<Link>, work: Waiting) -> Option<(CallId, Answer)> {
+        let Waiting { call, deadline, request } = work;
+        let handler = self.services.handler(request.channel());
+        let (Some(handler), Some(facts)) = (handler, self.peer.get()) else {
+            return Some((call, Err(no_handler(request.channel()))));
+        };
+        let (handle, registration) = AbortHandle::new_pair();
+        let context = Context {
+            peer: Peer::new(facts),
+            channel: Arc::clone(&handler.channel),
+            headers: request.headers(),
+            call: Some((call, deadline)),
+            stop: Some(handle.clone()),
+        };
+        let work = handler.call(context, request.into_payload(), self.limits).boxed();
+        self.running.insert(call, handle);
+        self.handlers.push(Handling { call, work: Abortable::new(work, registration) });
+        None
+    }
+
+    /// Goes on with all that is under way; gives an answer, or says that all waits.
+    pub(crate) fn poll(
+        &mut self,
+        link: &Arc<Link>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<(CallId, Answer)> {
+        if let Some(welcoming) = &mut self.welcoming {
+            if let Poll::Ready(facts) = welcoming.poll_unpin(cx) {
+                self.welcoming = None;
+                if let Some(facts) = facts {
+                    self.introduce(facts);
+                }
+            }
+        }
+        self.poll_listeners(link, cx);
+        loop {
+            match Pin::new(&mut self.handlers).poll_next(cx) {
+                Poll::Ready(Some((call, answer))) => {
+                    self.running.remove(&call);
+                    return Poll::Ready((call, answer));
+                }
+                Poll::Ready(None) | Poll::Pending => {
+                    let next = (self.running.len() < self.most).then(|| self.waiting.pop_front());
+                    let Some(work) = next.flatten() else { return Poll::Pending };
+                    if let Some(answer) = self.start(link, work) {
+                        return Poll::Ready(answer);
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll_listeners(&mut self, link: &Arc<Link>, cx: &mut TaskContext<'_>) {
+        loop {
+            if let Some(listening) = &mut self.listening {
+                if listening.poll_unpin(cx).is_pending() {
+                    return;
+                }
+                self.listening = None;
+            }
+            let Some(message) = self.messages.pop_front() else { return };
+            // Before and not behind: the listener may call its sender back, and wait for the answer.
+            link.lock().taken(message.size());
+            self.listening = self.listen(link, message);
+        }
+    }
+
+    /// The listeners of one message, one after the other.
+    fn listen(&self, link: &Arc<Link>, message: Received) -> Option<Work<()>> {
+        let facts = self.peer.get()?;
+        let channel: Arc<str> = message.channel().into();
+        let headers = message.headers();
+        let payload = message.into_payload();
+        if payload.check(&self.limits).is_err() {
+            let mut state = link.enter_as_driver();
+            let now = state.now;
+            state.session.connection().strike(now);
+            return None;
+        }
+        let (services, limits) = (Arc::clone(&self.services), self.limits);
+        let peer = Peer::new(facts);
+        Some(Box::pin(async move {
+            for listener in services.listeners(&channel) {
+                if !services.takes(&listener) {
+                    continue;
+                }
+                let context = Context {
+                    peer: peer.clone(),
+                    channel: Arc::clone(&channel),
+                    headers: headers.clone(),
+                    call: None,
+                    stop: None,
+                };
+                listener.call(context, payload.clone(), limits).await;
+            }
+        }))
+    }
+
+    /// Whether a message is with its listeners, or waits for them.
+    pub(crate) fn has_messages(&self) -> bool {
+        self.listening.is_some() || !self.messages.is_empty()
+    }
+
+    /// The connection has ended: nobody waits for an answer. Messages that have come are still taken.
+    pub(crate) fn end(&mut self) {
+        self.waiting.clear();
+        for handle in core::mem::take(&mut self.running).into_values() {
+            handle.abort();
+        }
+        self.handlers = FuturesUnordered::new();
+        self.welcoming = None;
+    }
+
+    /// Tells the program of a change of the status.
+    pub(crate) fn status(&self, status: SessionStatus) {
+        self.services.status(status);
+    }
+
+    /// Has those written who were given something: all, or only if no more should wait.
+    pub(crate) fn flush(&self, all: bool) {
+        if let Some(gate) = &self.gate {
+            gate.flush(all);
+        }
+    }
+}
+
+impl std::fmt::Debug for Serving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Serving").field("services", &self.services).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,93 @@
+//! **switchboard** for [smol]: clients and servers over Unix sockets, pipes and TCP on this machine, as
+//! futures. All that they do is [`switchboard_futures`]'s; this is what it needs of smol.
+//!
+//! ```
+//! use switchboard::Restart;
+//! use switchboard_smol::{Client, Context, Server};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("app.sock");
+//! # let address = path.to_str().ok_or("the path is no text")?;
+//! smol::block_on(async {
+//!     let server = Server::builder()
+//!         .handle("add", |_: Context, (a, b): (u64, u64)| async move { Ok(a + b) })
+//!         .bind(address)
+//!         .await?;
+//!
+//!     let client = Client::connect(address).await?;
+//!     let sum: u64 = client.request("add", &(1, 2)).await?;
+//!     assert_eq!(sum, 3);
+//!
+//!     client.close("done").await;
+//!     server.close(Restart::never()).await;
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! Connections are driven by the executor of [`smol::spawn`], a thread that smol starts at the first need
+//! (`SMOL_THREADS` says how many). The futures of this package may be polled by any executor.
+
+#![forbid(unsafe_code)]
+
+#[cfg(unix)]
+mod watch;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::time::Instant;
+
+pub use switchboard_futures::*;
+
+/// A client that smol runs.
+pub type Client = switchboard_futures::Client<Smol>;
+/// How it connects.
+pub type ClientBuilder = switchboard_futures::ClientBuilder<Smol>;
+/// A server that smol runs.
+pub type Server = switchboard_futures::Server<Smol>;
+/// What it serves, and where.
+pub type ServerBuilder = switchboard_futures::ServerBuilder<Smol>;
+
+/// smol as a runtime: [`async_io`] watches descriptors and keeps time, [`smol::spawn`] runs tasks.
+#[derive(Debug)]
+pub struct Smol;
+
+impl Runtime for Smol {
+    #[cfg(unix)]
+    fn transport(stream: Stream) -> std::io::Result<Box<dyn Transport>> {
+        Ok(Box::new(watch::Watched::new(stream)?))
+    }
+
+    #[cfg(unix)]
+    fn acceptor(listener: switchboard_endpoint::Listener) -> std::io::Result<Box<dyn Acceptor>> {
+        Ok(Box::new(watch::Accepting::new(listener)?))
+    }
+
+    fn timer() -> Box<dyn Timer> {
+        Box::new(Clock { timer: async_io::Timer::never(), at: None })
+    }
+
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+        smol::spawn(task).detach();
+    }
+}
+
+/// A timer, and what it is set to until that has come.
+#[derive(Debug)]
+struct Clock {
+    timer: async_io::Timer,
+    at: Option<Instant>,
+}
+
+impl Timer for Clock {
+    fn poll_at(&mut self, cx: &mut task::Context<'_>, at: Instant) -> Poll<()> {
+        // To set it wakes the reactor.
+        if self.at.replace(at) != Some(at) {
+            self.timer.set_at(at);
+        }
+        let polled = Pin::new(&mut self.timer).poll(cx);
+        polled.map(|_| self.at = None)
+    }
+}

@@ -1,0 +1,87 @@
+//! What smol's reactor watches: streams and listeners. Called by the runtime; knows the endpoint.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use async_io::Async;
+use switchboard_endpoint::{Credentials, Listener, Stream};
+use switchboard_futures::{Acceptor, Transport};
+
+type Accepted = (Stream, Option<Credentials>);
+
+#[derive(Debug)]
+pub(crate) struct Watched {
+    stream: Async<Stream>,
+    /// Of two pipes the one to write. It stays open for as long as it is here.
+    write: Mutex<Option<Async<Arc<OwnedFd>>>>,
+}
+
+impl Watched {
+    pub(crate) fn new(stream: Stream) -> io::Result<Self> {
+        let write = stream.write_fd().map(Async::new_nonblocking).transpose()?;
+        Ok(Self { stream: Async::new_nonblocking(stream)?, write: Mutex::new(write) })
+    }
+
+    fn write(&self) -> MutexGuard<'_, Option<Async<Arc<OwnedFd>>>> {
+        self.write.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Transport for Watched {
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            match self.stream.get_ref().try_read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+            ready!(self.stream.poll_readable(cx))?;
+        }
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &*self.write() {
+            Some(end) => end.poll_writable(cx),
+            None => self.stream.poll_writable(cx),
+        }
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.get_ref().try_write_vectored(slices)
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        *self.write() = None;
+        self.stream.get_ref().shutdown_write()
+    }
+
+    fn hang_up(&self) {
+        *self.write() = None;
+        self.stream.get_ref().hang_up();
+    }
+}
+
+pub(crate) struct Accepting(Async<Listener>);
+
+impl Accepting {
+    pub(crate) fn new(listener: Listener) -> io::Result<Self> {
+        Async::new_nonblocking(listener).map(Self)
+    }
+}
+
+impl Acceptor for Accepting {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        loop {
+            match self.0.get_ref().accept() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                accepted => return Poll::Ready(accepted),
+            }
+            ready!(self.0.poll_readable(cx))?;
+        }
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.0.get_ref().is_exhausted()
+    }
+}
