@@ -14,18 +14,27 @@ type Accepted = (Stream, Option<Credentials>);
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: Async<Stream>,
-    /// Of two pipes the one to write. It stays open for as long as it is here.
-    write: Mutex<Option<Async<Arc<OwnedFd>>>>,
+    /// Of two pipes the one to write, until it is shut: it stays open for as long as it is here.
+    write: Option<Mutex<Option<Async<Arc<OwnedFd>>>>>,
 }
 
 impl Watched {
     pub(crate) fn new(stream: Stream) -> io::Result<Self> {
         let write = stream.write_fd().map(Async::new_nonblocking).transpose()?;
-        Ok(Self { stream: Async::new_nonblocking(stream)?, write: Mutex::new(write) })
+        Ok(Self {
+            stream: Async::new_nonblocking(stream)?,
+            write: write.map(|end| Mutex::new(Some(end))),
+        })
     }
 
-    fn write(&self) -> MutexGuard<'_, Option<Async<Arc<OwnedFd>>>> {
-        self.write.lock().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> Option<MutexGuard<'_, Option<Async<Arc<OwnedFd>>>>> {
+        Some(self.write.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn give_back(&self) {
+        if let Some(mut end) = self.write() {
+            *end = None;
+        }
     }
 }
 
@@ -41,8 +50,10 @@ impl Transport for Watched {
     }
 
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &*self.write() {
-            Some(end) => end.poll_writable(cx),
+        match self.write().as_deref() {
+            Some(Some(end)) => end.poll_writable(cx),
+            // Whoever writes learns that it is shut.
+            Some(None) => Poll::Ready(Ok(())),
             None => self.stream.poll_writable(cx),
         }
     }
@@ -52,12 +63,12 @@ impl Transport for Watched {
     }
 
     fn shutdown_write(&self) -> io::Result<()> {
-        *self.write() = None;
+        self.give_back();
         self.stream.get_ref().shutdown_write()
     }
 
     fn hang_up(&self) {
-        *self.write() = None;
+        self.give_back();
         self.stream.get_ref().hang_up();
     }
 }

@@ -21,8 +21,8 @@ type Accepted = (Stream, Option<Credentials>);
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: AsyncFd<Stream>,
-    /// Of two pipes the one to write. It stays open for as long as it is here.
-    write: Mutex<Option<AsyncFd<Arc<OwnedFd>>>>,
+    /// Of two pipes the one to write, until it is shut: it stays open for as long as it is here.
+    write: Option<Mutex<Option<AsyncFd<Arc<OwnedFd>>>>>,
 }
 
 impl Watched {
@@ -30,11 +30,17 @@ impl Watched {
         let write = stream.write_fd().map(|end| watch(end, Interest::WRITABLE)).transpose()?;
         let write_here = write.is_none().then_some(Interest::WRITABLE);
         let interest = write_here.map_or(Interest::READABLE, |write| write | Interest::READABLE);
-        Ok(Self { stream: watch(stream, interest)?, write: Mutex::new(write) })
+        Ok(Self { stream: watch(stream, interest)?, write: write.map(|end| Mutex::new(Some(end))) })
     }
 
-    fn write(&self) -> MutexGuard<'_, Option<AsyncFd<Arc<OwnedFd>>>> {
-        self.write.lock().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> Option<MutexGuard<'_, Option<AsyncFd<Arc<OwnedFd>>>>> {
+        Some(self.write.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn give_back(&self) {
+        if let Some(mut end) = self.write() {
+            *end = None;
+        }
     }
 }
 
@@ -53,27 +59,32 @@ impl Transport for Watched {
     }
 
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &*self.write() {
-            Some(end) => end.poll_write_ready(cx).map_ok(drop),
+        match self.write().as_deref() {
+            Some(Some(end)) => end.poll_write_ready(cx).map_ok(drop),
+            // Whoever writes learns that it is shut.
+            Some(None) => Poll::Ready(Ok(())),
             None => self.stream.poll_write_ready(cx).map_ok(drop),
         }
     }
 
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let stream = self.stream.get_ref();
-        match &*self.write() {
-            Some(end) => end.try_io(Interest::WRITABLE, |_| stream.try_write_vectored(slices)),
+        match self.write().as_deref() {
+            Some(Some(end)) => {
+                end.try_io(Interest::WRITABLE, |_| stream.try_write_vectored(slices))
+            }
+            Some(None) => stream.try_write_vectored(slices),
             None => self.stream.try_io(Interest::WRITABLE, |_| stream.try_write_vectored(slices)),
         }
     }
 
     fn shutdown_write(&self) -> io::Result<()> {
-        *self.write() = None;
+        self.give_back();
         self.stream.get_ref().shutdown_write()
     }
 
     fn hang_up(&self) {
-        *self.write() = None;
+        self.give_back();
         self.stream.get_ref().hang_up();
     }
 }

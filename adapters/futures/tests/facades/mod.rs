@@ -172,6 +172,7 @@ macro_rules! every_test {
             transports::an_abstract_name,
             transports::a_pair,
             transports::two_pipes,
+            transports::one_side_may_be_shut,
         }
     };
     ($harness:ty: $($module:ident::$name:ident,)*) => {

@@ -1,12 +1,14 @@
 //! The same over every transport.
 
+use std::future::poll_fn;
+use std::io::{ErrorKind, IoSlice};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use futures_util::future::join;
 use switchboard::{CloseReason, Welcome};
 use switchboard_blocking::Server;
-use switchboard_futures::{Client, Stream};
+use switchboard_futures::{Client, Runtime, Stream, Transport};
 
 use super::common::watchdog;
 use super::{Harness, builder, server, until};
@@ -67,9 +69,54 @@ pub(crate) fn a_pair<H: Harness>() {
     over::<H>(one, other);
 }
 
-pub(crate) fn two_pipes<H: Harness>() {
+/// Two ends of two pipes.
+fn pipes() -> (Stream, Stream) {
     let pipe = || -> (OwnedFd, OwnedFd) { rustix::pipe::pipe().unwrap() };
     let (there, back) = (pipe(), pipe());
     let one = Stream::from_pipes(back.0, there.1).unwrap();
-    over::<H>(one, Stream::from_pipes(there.0, back.1).unwrap());
+    (one, Stream::from_pipes(there.0, back.1).unwrap())
+}
+
+pub(crate) fn two_pipes<H: Harness>() {
+    let (one, other) = pipes();
+    over::<H>(one, other);
+}
+
+/// Fills what the system holds, then shuts this side, then hangs up, with `other` at the other end.
+async fn shut(transport: &dyn Transport, other: &Stream) {
+    let (slices, mut bytes) = ([IoSlice::new(&[7; 5000])], vec![0; 1 << 16]);
+    let mut written = 0;
+    for _ in 0..3 {
+        poll_fn(|cx| transport.poll_writable(cx)).await.unwrap();
+        let full = loop {
+            match transport.try_write_vectored(&slices) {
+                Ok(count) => written += count,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        while let Ok(count @ 1..) = other.try_read(&mut bytes) {
+            written -= count;
+        }
+    }
+    assert_eq!(written, 0);
+    transport.shutdown_write().unwrap();
+    assert_eq!(other.try_read(&mut bytes).unwrap(), 0, "the end is seen");
+    poll_fn(|cx| transport.poll_writable(cx)).await.unwrap();
+    let error = transport.try_write_vectored(&slices).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    // Reading goes on.
+    assert_eq!(other.try_write_vectored(&slices).unwrap(), 5000);
+    assert_eq!(poll_fn(|cx| transport.poll_read(cx, &mut bytes)).await.unwrap(), 5000);
+    transport.hang_up();
+    assert!(transport.try_write_vectored(&slices).is_err());
+}
+
+pub(crate) fn one_side_may_be_shut<H: Harness>() {
+    let _watchdog = watchdog();
+    H::run(async {
+        for (one, other) in [Stream::pair().unwrap(), pipes()] {
+            shut(&*H::Runtime::transport(one).unwrap(), &other).await;
+        }
+    });
 }
