@@ -1,6 +1,6 @@
 //! P2 and P3: calls over a Unix socket between two processes, on smol and on tokio, beside the runtime's own
-//! socket that only carries the same bytes (the floor). All in one run, in turns, told as ratios; each time is
-//! that of 64 calls.
+//! socket that only carries the same bytes (the floor). All in one run, in turns, told as ratios; each time
+//! is that of 64 calls.
 //!
 //! `cargo bench -p switchboard-futures --bench request` pins everything to one processor, which is what
 //! repeats; with `-- --free` the system places the processes as it likes.
