@@ -1,6 +1,8 @@
 //! A streaming upload with progress: the client sends a file in pieces, and the server says after each how
 //! much it has. Whoever is slower sets the pace, and neither holds more than a window of the file.
 //!
+//! Run it with `cargo run -p switchboard-blocking --example streaming`. It prints
+//!
 //! ```text
 //! 25 %
 //! 50 %
@@ -8,9 +10,10 @@
 //! 100 %
 //! the server has 1048576 bytes, whose sum is 133693440
 //! ```
+//!
+//! The same on other adapters: `adapters/{blocking,smol,tokio}/examples`.
 
 use std::error::Error;
-use std::thread;
 
 use switchboard::{Failure, Payload, Restart, Status};
 use switchboard_blocking::{Client, Context, Server};
@@ -22,8 +25,8 @@ const PIECE: usize = SIZE / 4;
 fn upload(cx: Context, size: usize) -> Result<(usize, u64), Failure> {
     let progress = cx.sender()?;
     let (mut came, mut sum) = (0, 0);
-    for piece in cx.items::<Payload>() {
-        let piece = piece?;
+    let mut pieces = cx.items::<Payload>();
+    while let Some(piece) = pieces.next().transpose()? {
         let no_bytes = || Failure::new(Status::INVALID_ARGUMENT, "a piece that is no bytes");
         let piece = piece.as_bytes().ok_or_else(no_bytes)?;
         came += piece.len();
@@ -41,20 +44,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let client = Client::connect(address)?;
     let file: Vec<u8> = (0..SIZE).map(|at| at as u8).collect();
-    let (sender, mut receiver) = client.open("upload", &SIZE)?.split();
-    let (bytes, sum) = thread::scope(|scope| {
-        scope.spawn(move || {
-            for piece in file.chunks(PIECE) {
-                sender.send(&Payload::bytes(piece))?;
-            }
-            sender.finish()
-        });
-        for percent in receiver.items::<u32>() {
-            println!("{} %", percent?);
-        }
-        receiver.answer::<(usize, u64)>()
-    })?;
+    let mut exchange = client.open("upload", &SIZE)?;
+    for piece in file.chunks(PIECE) {
+        exchange.send(&Payload::bytes(piece))?;
+        // To send without waiting for what comes back, `Exchange::split` it.
+        let percent = exchange.next::<u32>().ok_or("the upload was cut short")??;
+        println!("{percent} %");
+    }
+    exchange.finish()?;
+    let (bytes, sum) = exchange.answer::<(usize, u64)>()?;
     println!("the server has {bytes} bytes, whose sum is {sum}");
+
     server.close(Restart::never());
     Ok(())
 }

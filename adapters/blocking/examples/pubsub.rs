@@ -1,17 +1,28 @@
 //! Publish and subscribe: two rooms tell their temperatures, and one client hears of both. Everything is in
 //! one program here; each part would do the same in a process of its own.
 //!
+//! Run it with `cargo run -p switchboard-blocking --example pubsub`. It prints
+//!
 //! ```text
 //! rooms.kitchen.temperature is 21.5
 //! rooms.cellar.temperature is 12
-//! 2 clients hear of the kitchen
-//! rooms.kitchen.temperature was 22 before you came
+//! 2 subscriptions hear of the kitchen
+//! rooms.kitchen.temperature is 22
 //! ```
+//!
+//! The same on other adapters: `adapters/{blocking,smol,tokio}/examples`.
 
 use std::error::Error;
 
 use switchboard::{Options, Restart};
-use switchboard_blocking::{Client, Server};
+use switchboard_blocking::{Client, Server, Subscription};
+
+/// Prints the next value.
+fn show(temperatures: &mut Subscription<f64>) -> Result<(), Box<dyn Error>> {
+    let delivery = temperatures.next().ok_or("the subscription has ended")??;
+    println!("{} is {}", delivery.topic, delivery.value);
+    Ok(())
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
@@ -27,23 +38,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     rooms.publish("rooms.kitchen.temperature", &21.5)?;
     rooms.publish("rooms.kitchen.door", "open")?;
     rooms.publish("rooms.cellar.temperature", &12.0)?;
-    for delivery in temperatures.by_ref().take(2) {
-        let delivery = delivery?;
-        println!("{} is {}", delivery.topic, delivery.value);
-    }
+    show(&mut temperatures)?;
+    show(&mut temperatures)?;
 
     // The last value of a topic is kept for those who come later, if its publisher wants that.
-    let keeps = rooms.with(Options::new().retain());
     let _second = watcher.subscribe::<f64>("rooms.kitchen.>")?;
+    let keeps = rooms.with(Options::new().retain());
     let heard = keeps.publish_counted("rooms.kitchen.temperature", &22.0)?;
-    println!("{heard} clients hear of the kitchen");
+    println!("{heard} subscriptions hear of the kitchen");
 
     let late = Client::connect(address)?.with(Options::new().retained());
     let mut temperatures = late.subscribe::<f64>("rooms.*.temperature")?;
-    for delivery in temperatures.by_ref().take(1) {
-        let delivery = delivery?;
-        println!("{} was {} before you came", delivery.topic, delivery.value);
-    }
+    show(&mut temperatures)?;
+
     server.close(Restart::never());
     Ok(())
 }
