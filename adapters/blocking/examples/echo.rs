@@ -1,4 +1,4 @@
-//! Calls and messages: a server that gives back what it is called with, and asks its client something
+//! Calls both ways: a server that gives back what it is called with, and asks its client something
 //! first. Both are in one program here; each would do the same in a process of its own.
 //!
 //! Run it with `cargo run -p switchboard-blocking --example echo`. It prints
@@ -7,8 +7,6 @@
 //! #1 calls echo; it is called Ada
 //! the answer is "hello"
 //! a call that fails: UNIMPLEMENTED: no handler for channel "ehco"
-//! #1 says "good night"
-//! the server is closed
 //! ```
 //!
 //! The same on other adapters: `adapters/{blocking,smol,tokio}/examples`.
@@ -30,16 +28,11 @@ fn name(_: Context, (): ()) -> Result<&'static str, Failure> {
     Ok("Ada")
 }
 
-/// A message has no answer.
-fn log(cx: Context, line: String) {
-    println!("{} says {line:?}", cx.peer().id());
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let address = folder.path().join("echo.sock");
     let address = address.to_str().ok_or("a path that is no text")?;
-    let server = Server::builder().handle("echo", echo).on("log", log).bind(address)?;
+    let server = Server::builder().handle("echo", echo).bind(address)?;
 
     let client = Client::builder().handle("name", name).connect(address)?;
     let answer: String = client.request("echo", "hello")?;
@@ -50,10 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         other => return Err(format!("nobody serves this, and the answer is {other:?}").into()),
     }
 
-    client.send("log", "good night")?;
-    // What was sent before has arrived when this ends, and what has arrived is listened to before that does.
     client.close("done");
     server.close(Restart::never());
-    println!("the server is closed");
     Ok(())
 }
