@@ -116,7 +116,8 @@ pub enum Event {
         /// The call.
         call: CallId,
         /// [`Status::CANCELLED`], or [`Status::DEADLINE_EXCEEDED`] if its deadline passed, or
-        /// [`Status::RESOURCE_EXHAUSTED`] if its items passed a limit of this side.
+        /// [`Status::RESOURCE_EXHAUSTED`] if its items passed a limit of this side, or
+        /// [`Status::UNAVAILABLE`] if its connection has ended and a [`Session`](crate::Session) goes on.
         status: Status,
     },
     /// A call of this side has ended, in whatever way: a request, a `subscribe`, an `unsubscribe` or a

@@ -31,7 +31,10 @@ struct Play {
     waits: bool,
     /// Attempts in a row.
     tries: u32,
+    /// Since when it may have been ready.
     ready: Option<u64>,
+    /// When it was looked at last.
+    looked: u64,
     /// The user has closed it.
     closes: bool,
     /// Something happened after which a session may not come back.
@@ -57,6 +60,7 @@ impl Play {
             waits,
             tries: 0,
             ready: None,
+            looked: 0,
             closes: false,
             may_end: attempts.is_some(),
         }
@@ -271,6 +275,7 @@ impl Play {
                 self.told(event, now)?;
             }
         }
+        self.looked = now;
         self.model.kept_what_may_be_sent_again()?;
         self.model.is_on_time(now)?;
         let until = self.host.until.map(|until| (until - Instant::ZERO).as_millis() as u64);
@@ -286,7 +291,7 @@ impl Play {
         let now = self.now();
         self.model.status(status, accepted)?;
         match status {
-            "Ready" => self.ready = Some(now),
+            "Ready" => self.ready = Some(self.looked),
             "Connected" => self.model.hand_again(),
             "Disconnected" if self.ready.is_some_and(|since| now - since >= LONGEST) => {
                 (self.ready, self.tries) = (None, 1);

@@ -6,7 +6,7 @@ mod common;
 
 use common::host::Host;
 use common::{blob, config, millis, seconds};
-use switchboard::{Backoff, CallId, Event, Options, Payload, Rejected, to_payload};
+use switchboard::{Backoff, CallId, Event, Options, Payload, Rejected, SessionNext, to_payload};
 
 fn send(host: &mut Host, channel: &str) -> Result<(), Rejected> {
     host.session.send(host.now, channel, &Payload::null(), &Options::new())
@@ -198,6 +198,50 @@ fn a_late_answer_of_a_handler_finds_its_own_call_or_none() {
     let value = to_payload(&1).unwrap();
     host.session.connection().respond(host.now, last, Ok(&value)).unwrap();
     assert_eq!(host.heard().last().unwrap(), "call 2 ended well");
+}
+
+#[test]
+fn handlers_learn_once_that_their_connection_was_lost_unless_they_knew_or_have_answered() {
+    let mut host = Host::ready(Backoff::new());
+    for _ in 0..2 {
+        for channel in ["works", "cancelled", "answered", "answers", "works too"] {
+            host.server.as_mut().unwrap().request(channel).unwrap();
+        }
+        let first = host.told().iter().find_map(|told| first_number(told)).unwrap();
+        let answer = |host: &mut Host, call: u64| {
+            let call = CallId::new(call).unwrap();
+            host.session.connection().respond(host.now, call, Ok(&Payload::null()))
+        };
+        host.server.as_mut().unwrap().cancel(4).unwrap();
+        answer(&mut host, first + 4).unwrap();
+        host.settle();
+        host.told();
+        host.server = None;
+        host.session.filled(host.now, 0);
+        while !matches!(host.session.next(host.now), SessionNext::Status(_)) {}
+        answer(&mut host, first + 6).unwrap_err();
+        let stopped = |call: u64| format!("call {call} stopped UNAVAILABLE");
+        assert_eq!(host.told()[..2], [stopped(first), stopped(first + 8)]);
+        host.come_back();
+    }
+}
+
+fn first_number(told: &str) -> Option<u64> {
+    told.strip_prefix("call ")?.split(' ').next()?.parse().ok()
+}
+
+#[test]
+fn a_ping_asks_the_connection_that_there_is() {
+    let mut host = Host::ready(Backoff::new());
+    host.session.ping(host.now, 1).unwrap();
+    host.cut();
+    assert_eq!(host.session.ping(host.now, 2), Err(Rejected::Down));
+    host.come_back();
+    assert_eq!(host.heard().iter().filter(|heard| heard.starts_with("ping")).count(), 0);
+    host.session.ping(host.now, 3).unwrap();
+    assert!(host.told().iter().any(|told| told.starts_with("pong")));
+    host.session.close(host.now, "done", None);
+    assert_eq!(host.session.ping(host.now, 4), Err(Rejected::Closed));
 }
 
 #[test]

@@ -233,6 +233,11 @@ impl Connection {
 
     /// Nothing of the peer's is served any more.
     fn let_go(&mut self) {
+        while let Some((call, served)) = self.served.pop_front() {
+            if served.stopped.is_none() && !served.is_answered() {
+                self.orphans.push_back(call);
+            }
+        }
         self.served.clear();
         self.unanswered = 0;
         self.pings.clear();

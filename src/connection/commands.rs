@@ -128,6 +128,7 @@ impl Connection {
             Err(failure) => failure.data.len() + failure.message.len(),
         };
         let call = self.on_wire(call).ok_or(Rejected::UnknownCall)?;
+        self.orphans.retain(|orphan| *orphan != call);
         let served = self.served.get_mut(call).filter(|served| !served.is_answered());
         served.filter(|served| served.asked == Asked::Request).ok_or(Rejected::UnknownCall)?;
         if size > SMALL_ANSWER && self.is_unsent_full() {

@@ -104,6 +104,8 @@ pub struct Connection {
     given_up: Vec<CallId>,
     made: Table<Made>,
     served: Table<Served>,
+    /// Those that were not answered when the connection ended, and whose handlers were not told.
+    orphans: VecDeque<CallId>,
     /// Bytes of the arguments of the calls in `served`, and of items that are not taken.
     unanswered: usize,
     /// The peer's subscriptions, and how many of its `subscribe`s are not answered.
@@ -171,6 +173,7 @@ impl Connection {
             given_up: Vec::new(),
             made: Table::default(),
             served: Table::default(),
+            orphans: VecDeque::new(),
             unanswered: 0,
             subscriptions,
             subscribing: 0,

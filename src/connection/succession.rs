@@ -19,6 +19,7 @@ use crate::error::Rejected;
 use crate::event::Event;
 use crate::id::CallId;
 use crate::instant::Instant;
+use crate::status::Status;
 use crate::wire::Frame;
 
 /// Above this the peer's ids begin anew: whoever opened so many calls within one session did not count them.
@@ -102,6 +103,12 @@ impl Connection {
         if let Some(own) = self.own.get_mut(&subscription) {
             *own = if mute { Own::Leaving } else { Own::Live };
         }
+    }
+
+    /// A call of the peer that has ended with the connection, and whose handler is to be told.
+    pub(crate) fn take_orphan(&mut self) -> Option<Event> {
+        let call = self.orphans.pop_front()?;
+        Some(self.shown(Event::Cancelled { call, status: Status::UNAVAILABLE }))
     }
 
     /// What the session had to do before anything new took too long.

@@ -15,7 +15,7 @@ use crate::id::CallId;
 use crate::instant::Instant;
 use crate::options::Streams;
 use crate::payload::Payload;
-use crate::session::Session;
+use crate::session::{Session, SessionStatus};
 
 mod attempt;
 mod feeds;
@@ -95,7 +95,7 @@ pub enum Stir {
     Serving,
     /// Whoever serves, and the handler of this call of the peer: nobody waits for it any more.
     Stopped(CallId),
-    /// Everybody: the connection has ended.
+    /// Everybody: the connection has ended, or one of a session that goes on.
     Everybody,
 }
 
@@ -174,6 +174,26 @@ impl Inbox {
     #[must_use]
     pub const fn closed(&self) -> Option<&CloseReason> {
         self.closed.as_ref()
+    }
+
+    /// Takes note of a change of the status; gives who is to look again: pings end with their connection.
+    pub fn status(&mut self, status: SessionStatus, session: &Session) -> Stir {
+        match status {
+            SessionStatus::Disconnected if self.tickets.end_pings(&session.lost()) => {
+                Stir::Everybody
+            }
+            _ => Stir::Nobody,
+        }
+    }
+
+    /// Commands a ping; gives a ticket for its answer.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Session::ping`].
+    pub fn ping(&mut self, now: Instant, session: &mut Session) -> Result<usize, Rejected> {
+        // The core counts pings with 32 bits; so many tickets there never are.
+        self.tickets.ping(|ticket| session.ping(now, ticket as u32))
     }
 
     /// Commands something that ends later, with a new ticket for its token.

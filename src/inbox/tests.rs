@@ -1,13 +1,14 @@
 //! What an inbox keeps of the peer's calls: nothing, once they are answered.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::*;
 use crate::config::Config;
-use crate::connection::{Connection, Welcome};
+use crate::connection::{Connection, Hello, Welcome};
 use crate::id::ConnectionId;
 use crate::pump::Pump;
-use crate::session::SessionNext;
+use crate::session::{Backoff, SessionNext};
 
 const NOW: Instant = Instant::ZERO;
 
@@ -70,4 +71,40 @@ fn a_call_that_is_given_up_while_its_answer_waits_for_room_leaves_nothing_behind
     writes(&mut inbox, session);
     assert!(!inbox.is_choked());
     assert_eq!(inbox.stopped.len(), 0);
+}
+
+#[test]
+fn pings_end_with_their_connection_and_leave_nothing_behind() {
+    let (config, hello) = (Arc::new(Config::default()), Hello::new());
+    let mut session = Session::new(config, hello, Backoff::new(), 1).unwrap();
+    let (mut inbox, session) = (Inbox::default(), &mut session);
+    assert_eq!(inbox.ping(NOW, session), Err(Rejected::Down));
+    while !matches!(session.next(NOW), SessionNext::Connect) {}
+    session.connected(NOW);
+    assert_eq!(goes_on(&mut inbox, session), []);
+    hears(&mut inbox, session, b"\0\0\0\x06\x85\x01\x01\x01\xa0\xf6");
+    assert_eq!(goes_on(&mut inbox, session), []);
+    let [kept, given_up] = [(); 2].map(|()| inbox.ping(NOW, session).unwrap());
+    inbox.abandon(given_up);
+    session.filled(NOW, 0);
+    assert_eq!(goes_on(&mut inbox, session), [Stir::Everybody]);
+    let lost = CallError::Disconnected(CloseReason::Lost, Fate::MayHaveRun);
+    assert_eq!(inbox.pong(kept, NOW, None), Poll::Ready(Err(lost)));
+    assert!(inbox.tickets.is_empty());
+}
+
+/// What comes of it until it waits, but for those who have nothing to look at.
+fn goes_on(inbox: &mut Inbox, session: &mut Session) -> Vec<Stir> {
+    let mut stirred = Vec::new();
+    loop {
+        let stir = match session.next(NOW) {
+            SessionNext::Event(event) => inbox.take(event, session),
+            SessionNext::Status(status) => inbox.status(status, session),
+            SessionNext::Drop => Stir::Nobody,
+            _ => break,
+        };
+        stirred.push(stir);
+    }
+    stirred.retain(|stir| *stir == Stir::Everybody);
+    stirred
 }

@@ -16,8 +16,13 @@ pub(super) struct Tickets(Slab<Ticket>);
 #[derive(Debug)]
 enum Ticket {
     Waiting,
+    /// The same, for a ping, which ends with its connection.
+    Pinging,
     /// Nobody waits any more; the number is free when the core has handed it back.
-    Abandoned,
+    Abandoned {
+        /// A ping.
+        pings: bool,
+    },
     Settled(Outcome),
 }
 
@@ -30,6 +35,11 @@ pub(super) enum Outcome {
 }
 
 impl Tickets {
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn begin<T>(
         &mut self,
         command: impl FnOnce(u64) -> Result<T, Rejected>,
@@ -44,9 +54,35 @@ impl Tickets {
         }
     }
 
+    /// The same for a ping.
+    pub(super) fn ping(
+        &mut self,
+        command: impl FnOnce(u64) -> Result<(), Rejected>,
+    ) -> Result<usize, Rejected> {
+        let (ticket, ()) = self.begin(command)?;
+        if let Some(slot) = self.0.get_mut(ticket) {
+            *slot = Ticket::Pinging;
+        }
+        Ok(ticket)
+    }
+
+    /// Pings have ended with their connection; whether there were any.
+    pub(super) fn end_pings(&mut self, reason: &CloseReason) -> bool {
+        let mut any = false;
+        self.0.retain(|_, ticket| {
+            let ends = matches!(ticket, Ticket::Pinging);
+            if ends {
+                *ticket = Ticket::Settled(Outcome::Closed(reason.clone()));
+                any = true;
+            }
+            !matches!(ticket, Ticket::Abandoned { pings: true })
+        });
+        any
+    }
+
     pub(super) fn settle(&mut self, ticket: usize, outcome: Outcome) {
         match self.0.get_mut(ticket) {
-            Some(Ticket::Abandoned) => drop(self.0.remove(ticket)),
+            Some(Ticket::Abandoned { .. }) => drop(self.0.remove(ticket)),
             Some(slot) => *slot = Ticket::Settled(outcome),
             None => {}
         }
@@ -55,7 +91,7 @@ impl Tickets {
     /// The connection has ended: so has all that is waited for.
     pub(super) fn end(&mut self, reason: &CloseReason) {
         for (_, ticket) in &mut self.0 {
-            if matches!(ticket, Ticket::Waiting) {
+            if matches!(ticket, Ticket::Waiting | Ticket::Pinging) {
                 *ticket = Ticket::Settled(Outcome::Closed(reason.clone()));
             }
         }
@@ -80,7 +116,7 @@ impl Tickets {
     pub(super) fn abandon(&mut self, ticket: usize) {
         if self.settled(ticket).is_none() {
             if let Some(slot) = self.0.get_mut(ticket) {
-                *slot = Ticket::Abandoned;
+                *slot = Ticket::Abandoned { pings: matches!(slot, Ticket::Pinging) };
             }
         }
     }

@@ -170,6 +170,24 @@ impl Session {
         connection.cancel(now, call)
     }
 
+    /// Asks the peer for a sign of life, as [`Connection::ping`]. It never waits for a connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Connection::ping`], and [`Rejected::Down`].
+    pub fn ping(&mut self, now: Instant, token: u32) -> Result<(), Rejected> {
+        let connection = self.pump.connection();
+        if let Some(life) = &self.life {
+            if life.has_gone() {
+                return Err(Rejected::Closed);
+            }
+            if !connection.is_open() {
+                return Err(Rejected::Down);
+            }
+        }
+        connection.ping(now, token)
+    }
+
     /// Closes gracefully, as [`Connection::close`], and for ever: a session without a connection has ended at
     /// once. What waits is sent first as far as it can be at once; calls that still wait end, as never sent
     /// unless they were sent before.

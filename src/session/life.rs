@@ -156,6 +156,11 @@ impl Life {
         if !self.told.is_empty() {
             return None;
         }
+        if let Stage::Leaving { .. } = self.stage {
+            if let Some(event) = pump.connection().take_orphan() {
+                return Some(SessionNext::Event(event));
+            }
+        }
         match pump.next(now) {
             Next::Event(event) => self.event(pump.connection(), now, event).map(SessionNext::Event),
             Next::Io { read, write, until } => {
@@ -321,6 +326,12 @@ impl Life {
         }
     }
 
+    /// Whether there is and will be no connection.
+    pub(super) fn has_gone(&self) -> bool {
+        let over = matches!(self.stage, Stage::Over { .. });
+        over || self.stopped || self.goodbye == Some(None)
+    }
+
     /// What becomes of a send now.
     ///
     /// # Errors
@@ -328,8 +339,7 @@ impl Life {
     /// [`Rejected::Closed`] if there is and will be no connection, [`Rejected::Down`] if it may not wait.
     pub(super) fn route(&self, connection: &Connection) -> Result<Route, Rejected> {
         match self.stage {
-            Stage::Over { .. } => Err(Rejected::Closed),
-            _ if self.stopped || self.goodbye == Some(None) => Err(Rejected::Closed),
+            _ if self.has_gone() => Err(Rejected::Closed),
             Stage::Ready { .. } if connection.is_open() => {
                 Ok(if self.queues { Route::Behind } else { Route::Through })
             }

@@ -172,6 +172,11 @@ impl Session {
         self.pump.apply(now, command)
     }
 
+    /// Why the last connection ended, of those that were come back from.
+    pub(crate) fn lost(&self) -> CloseReason {
+        self.life.as_ref().map_or(CloseReason::Lost, |life| life.lost.clone())
+    }
+
     /// How many sends wait until the session is ready.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -27,7 +27,8 @@ pub enum SessionStatus {
     /// All that was subscribed to is, and what waits is sent.
     Ready,
     /// The connection, or the first attempt to have one, has failed. `Reconnecting` follows, or nothing
-    /// any more. The peer's calls and subscriptions have ended with it: nobody waits for their answers.
+    /// any more. The peer's calls and subscriptions have ended with it: [`Event::Cancelled`] follows for each
+    /// call that is not answered.
     Disconnected,
     /// It waits for its next attempt, or makes it.
     Reconnecting,

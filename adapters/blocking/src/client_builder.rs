@@ -282,6 +282,7 @@ fn shake_hands(link: &Arc<Link>) -> Result<Arc<PeerWelcome>, OpenError> {
     let mut state = link.enter();
     loop {
         let turn = link.turn(&mut state);
+        state = link.tell(state);
         if let Some(welcome) = state.welcome.clone() {
             // From now on the timer sees to what is due while nobody calls, such as keepalive.
             link.nudge(&mut state);

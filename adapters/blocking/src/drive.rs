@@ -24,10 +24,7 @@ impl Link {
         loop {
             match state.session.next(now) {
                 SessionNext::Event(event) => state.take(event),
-                SessionNext::Status(status) => {
-                    state.statuses.push_back(status);
-                    state.stir_all();
-                }
+                SessionNext::Status(status) => state.take_status(status),
                 SessionNext::Connect => state.connects = true,
                 SessionNext::Wait { until } => {
                     return Turn::Wait { read: false, write: false, until };

@@ -119,16 +119,22 @@ impl Link {
         state
     }
 
-    /// Deals with what came that answers nobody who waits; whether anything did.
-    pub(crate) fn dispatch<'a>(self: &'a Arc<Self>, mut state: Guard<'a>) -> (Guard<'a>, bool) {
-        let mut any;
-        (state, any) = self.open(state);
+    /// Tells of changes of the status.
+    pub(crate) fn tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a>) -> Guard<'a> {
         while let Some(status) = state.statuses.pop_front() {
-            any = true;
             drop(state);
             Arc::clone(&self.dispatch).status(self, status);
             state = self.enter();
         }
+        state
+    }
+
+    /// Deals with what came that answers nobody who waits; whether anything did.
+    pub(crate) fn dispatch<'a>(self: &'a Arc<Self>, mut state: Guard<'a>) -> (Guard<'a>, bool) {
+        let opened;
+        (state, opened) = self.open(state);
+        let mut any = opened | !state.statuses.is_empty();
+        state = self.tell(state);
         if state.puts_off && !state.inbox.is_choked() {
             state.puts_off = false;
             drop(state);

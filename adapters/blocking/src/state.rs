@@ -173,8 +173,10 @@ impl State {
         }
     }
 
-    /// Everybody who waits is to look.
-    pub(crate) fn stir_all(&mut self) {
+    /// Takes note of a change of the status: whoever waits for room may have it, pings may have ended.
+    pub(crate) fn take_status(&mut self, status: SessionStatus) {
+        self.inbox.status(status, &self.session);
+        self.statuses.push_back(status);
         self.stir(|_| true);
     }
 
@@ -244,7 +246,7 @@ impl State {
         if let Some(reason) = self.inbox.closed() {
             self.closed.get_or_init(|| reason.clone());
         }
-        self.stir_all();
+        self.stir(|_| true);
         self.unpark_reader();
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard::{
-    Asked, CallError, CloseReason, Config, Delivery, DeliveryError, Failure, Options, Payload,
-    Restart,
+    Asked, Backoff, CallError, CloseReason, Config, Delivery, DeliveryError, Failure, Options,
+    Payload, Restart, SessionStatus,
 };
 use switchboard_endpoint::OpenError;
 
@@ -15,13 +15,15 @@ use switchboard_endpoint::OpenError;
 /// is told as the adapter tells it.
 pub trait Adapter: Sync {
     /// Binds `address` and serves there.
-    fn serve(&self, address: &str, serves: Serves) -> Box<dyn Server>;
+    fn serve(&self, address: &str, serves: Serves) -> Bound;
     /// Connects, with `hello` for a payload.
     fn connect(&self, address: &str, hello: &Payload, serves: Serves) -> Opened;
 }
 
 /// A client, or why there is none.
 pub type Opened = Result<Box<dyn Client>, OpenError>;
+/// A server, or why there is none.
+pub type Bound = Result<Box<dyn Server>, OpenError>;
 /// A call's end.
 pub type Answer = Result<Payload, CallError>;
 /// The next item of a stream, an item that is none, or why there is no more; `None` behind the last one.
@@ -40,6 +42,9 @@ pub type Authorize = Arc<dyn Fn(&Payload) -> Result<(), Failure> + Send + Sync>;
 /// Lets a client have what it asks for, or not.
 pub type Check = Arc<dyn Fn(Asked<'_>) -> Result<(), Failure> + Send + Sync>;
 
+/// Is told where a client stands that comes back.
+pub type OnStatus = Arc<dyn Fn(SessionStatus) + Send + Sync>;
+
 /// What a client or a server serves.
 #[derive(Clone, Default)]
 pub struct Serves {
@@ -55,6 +60,8 @@ pub struct Serves {
     pub check: Option<Check>,
     /// A client's scope; none by default.
     pub scope: &'static str,
+    /// A client comes back like this; `None` if it does not.
+    pub comes_back: Option<(Backoff, OnStatus)>,
     /// Handlers run one after the other, in the order in which their calls came.
     pub one_by_one: bool,
 }

@@ -15,8 +15,8 @@ pub mod scenarios;
 mod setup;
 
 pub use adapter::{
-    Adapter, Answer, Authorize, Call, Check, Client, End, Halves, Handler, Listener, NextDelivery,
-    NextItem, Opened, Pending, Sending, Server, Serves, Subscribed, Taking,
+    Adapter, Answer, Authorize, Bound, Call, Check, Client, End, Halves, Handler, Listener,
+    NextDelivery, NextItem, OnStatus, Opened, Pending, Sending, Server, Serves, Subscribed, Taking,
 };
 pub use gate::Watchdog;
 pub use setup::{Setup, Transport};

@@ -56,6 +56,19 @@ macro_rules! conformance_tests {
             streams_end_with_their_connection
             subscriptions_end_with_their_connection_and_say_why
             a_graceful_end_comes_behind_what_was_published
+            // Clients that come back.
+            a_client_comes_back_to_a_server_that_restarts
+            a_client_comes_back_to_a_server_that_dies
+            only_idempotent_calls_are_made_again
+            what_is_sent_while_down_waits_in_order
+            what_is_sent_while_down_fails_if_it_must_not_wait
+            connecting_waits_for_a_server_that_starts_later
+            connecting_gives_up_after_its_attempts
+            a_refusal_is_not_tried_again
+            a_server_that_goes_for_good_is_left_alone
+            a_client_without_a_server_ends_at_once
+            a_client_that_came_back_serves_as_before
+            handlers_learn_that_their_caller_is_lost
             // Streams of items.
             both_sides_of_a_call_talk_by_turns
             large_streams_pass_each_other_whole_and_in_order

@@ -7,12 +7,14 @@
 mod calls;
 mod ending;
 mod home;
+mod returning;
 mod slow;
 mod streams;
 mod topics;
 
 pub use calls::*;
 pub use ending::*;
+pub use returning::*;
 pub use slow::*;
 pub use streams::*;
 pub use topics::*;

@@ -43,11 +43,8 @@ impl Link {
     /// The time to the peer and back.
     pub(crate) async fn ping(&self, options: &Options) -> Result<Duration, CallError> {
         let until = options.time_left(&self.config).map(|left| self.now() + left);
-        let (ticket, ()) = self
-            .when_there_is_room(options, |state, _| {
-                // The core counts pings with 32 bits; so many tickets there never are.
-                state.begin(|session, now, ticket| session.connection().ping(now, ticket as u32))
-            })
+        let ticket = self
+            .when_there_is_room(options, |state, _| state.inbox.ping(state.now, &mut state.session))
             .await?;
         let held = Ticket::new(self, ticket);
         let pong = self.wait(On::Ticket(ticket), |state| {

@@ -54,8 +54,9 @@ impl Driver {
     ) -> Poll<Result<Arc<PeerWelcome>, OpenError>> {
         self.link.seat.set_driver(cx.waker());
         loop {
+            let more = self.link.drive(&mut self.link.enter_as_driver());
+            self.tell();
             let mut state = self.link.enter_as_driver();
-            let more = self.link.drive(&mut state);
             if let Some(welcome) = state.welcome.clone() {
                 return Poll::Ready(Ok(welcome));
             }

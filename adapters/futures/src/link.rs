@@ -159,11 +159,7 @@ impl Link {
         loop {
             match state.session.next(now) {
                 SessionNext::Event(event) => state.take(event),
-                SessionNext::Status(status) => {
-                    state.statuses.push_back(status);
-                    state.calls_driver = true;
-                    state.wakers.room();
-                }
+                SessionNext::Status(status) => state.take_status(status),
                 SessionNext::Connect => {
                     state.connects = true;
                     state.calls_driver = true;

@@ -98,6 +98,15 @@ impl State {
         self.wakers.stir(stir);
     }
 
+    /// Takes note of a change of the status: whoever waits for room may have it, pings may have ended.
+    pub(crate) fn take_status(&mut self, status: SessionStatus) {
+        let stir = self.inbox.status(status, &self.session);
+        self.wakers.stir(stir);
+        self.wakers.room();
+        self.statuses.push_back(status);
+        self.calls_driver = true;
+    }
+
     /// Commands something that ends later; gives a ticket for that.
     pub(crate) fn begin<T>(
         &mut self,

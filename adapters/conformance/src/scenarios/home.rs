@@ -8,33 +8,81 @@ use std::thread;
 use std::time::Duration;
 
 use switchboard::{
-    CallError, Config, Failure, FromPayload, Options, Payload, PayloadLimits, to_payload,
+    CallError, Config, Failure, FromPayload, Options, Payload, PayloadLimits, Restart, to_payload,
 };
+use switchboard_endpoint::OpenError;
 use tempfile::TempDir;
 
 use crate::gate::Gate;
 use crate::{Authorize, Call, Client, End, Opened, Server, Serves, Setup, Subscribed, Transport};
 
-/// A server in a place of its own.
-pub(super) struct Home {
-    pub(super) server: Box<dyn Server>,
+/// Where a server is, was or will be.
+pub(super) struct Place {
     address: String,
     setup: Setup,
     _folder: TempDir,
 }
 
-impl Home {
-    pub(super) fn of(setup: &Setup, mut serves: Serves) -> Self {
-        if setup.transport == Transport::Tcp {
-            serves.authorize.get_or_insert_with(everybody);
+impl Place {
+    /// Serves there again. What a server had that was dropped is free once its last task has ended.
+    pub(super) fn serve(self, serves: Serves) -> Home {
+        let serves = reachable(&self.setup, serves);
+        loop {
+            match self.setup.server.serve(&self.address, serves.clone()) {
+                Ok(server) => return Home { server, place: self },
+                Err(OpenError::InUse { .. } | OpenError::Busy { .. }) => thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
         }
-        let folder = tempfile::tempdir().unwrap();
-        let server = setup.server.serve(&setup.transport.address(folder.path()), serves);
-        Self { address: server.address(), server, setup: *setup, _folder: folder }
     }
 
     pub(super) fn connect(&self, hello: &Payload, serves: Serves) -> Opened {
         self.setup.client.connect(&self.address, hello, serves)
+    }
+
+    /// What connects a client, in another thread.
+    pub(super) fn connecting(&self, serves: Serves) -> impl FnOnce() -> Opened + Send + use<> {
+        let (client, address) = (self.setup.client, self.address.clone());
+        move || client.connect(&address, &Payload::null(), serves)
+    }
+}
+
+/// Over TCP nothing tells who comes, so that a server must say whom it lets in.
+fn reachable(setup: &Setup, mut serves: Serves) -> Serves {
+    if setup.transport == Transport::Tcp {
+        serves.authorize.get_or_insert_with(everybody);
+    }
+    serves
+}
+
+/// A server in a place of its own.
+pub(super) struct Home {
+    pub(super) server: Box<dyn Server>,
+    place: Place,
+}
+
+impl Home {
+    pub(super) fn of(setup: &Setup, serves: Serves) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = setup.transport.address(folder.path());
+        let server = setup.server.serve(&address, reachable(setup, serves)).unwrap();
+        let place = Place { address: server.address(), setup: *setup, _folder: folder };
+        Self { server, place }
+    }
+
+    /// The server dies.
+    pub(super) fn fall(self) -> Place {
+        self.place
+    }
+
+    /// The server closes, and the next one has its place.
+    pub(super) fn close(self, how: Restart) -> Place {
+        self.server.close(how);
+        self.place
+    }
+
+    pub(super) fn connect(&self, hello: &Payload, serves: Serves) -> Opened {
+        self.place.connect(hello, serves)
     }
 
     pub(super) fn client(&self, serves: Serves) -> Box<dyn Client> {

@@ -8,7 +8,7 @@ use switchboard_blocking::{
 };
 use switchboard_conformance as conformance;
 use switchboard_conformance::{
-    Adapter, Answer, End, Halves, NextDelivery, NextItem, Opened, Pending, Sending, Serves,
+    Adapter, Answer, Bound, End, Halves, NextDelivery, NextItem, Opened, Pending, Sending, Serves,
     Subscribed, Taking,
 };
 
@@ -32,7 +32,7 @@ macro_rules! serving {
 }
 
 impl Adapter for Blocking {
-    fn serve(&self, address: &str, serves: Serves) -> Box<dyn conformance::Server> {
+    fn serve(&self, address: &str, serves: Serves) -> Bound {
         let mut builder = serving!(Server::builder(), serves);
         if let Some(authorize) = serves.authorize {
             builder = builder.authorize(move |hello: &PeerHello, _| {
@@ -42,11 +42,14 @@ impl Adapter for Blocking {
         if let Some(check) = serves.check {
             builder = builder.check(move |_, asked| check(asked));
         }
-        Box::new(Served(builder.bind(address).unwrap()))
+        Ok(Box::new(Served(builder.bind(address)?)))
     }
 
     fn connect(&self, address: &str, hello: &Payload, serves: Serves) -> Opened {
-        let builder = serving!(Client::builder().hello(hello).scope(serves.scope), serves);
+        let mut builder = serving!(Client::builder().hello(hello).scope(serves.scope), serves);
+        if let Some((backoff, on_status)) = serves.comes_back {
+            builder = builder.reconnect(backoff).on_status(move |status| on_status(status));
+        }
         Ok(Box::new(Ours(builder.connect(address)?)))
     }
 }

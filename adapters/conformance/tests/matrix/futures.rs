@@ -14,7 +14,7 @@ use futures_util::future::{AbortHandle, Abortable, abortable};
 use switchboard::{CallError, CloseReason, Fate, Options, Payload, PeerHello, Restart, Welcome};
 use switchboard_conformance as conformance;
 use switchboard_conformance::{
-    Adapter, Answer, End, Halves, NextDelivery, NextItem, Opened, Pending, Sending, Serves,
+    Adapter, Answer, Bound, End, Halves, NextDelivery, NextItem, Opened, Pending, Sending, Serves,
     Subscribed, Taking,
 };
 use switchboard_futures::{
@@ -98,7 +98,7 @@ macro_rules! serving {
 }
 
 impl<R: Runtime> Adapter for Async<R> {
-    fn serve(&self, address: &str, serves: Serves) -> Box<dyn conformance::Server> {
+    fn serve(&self, address: &str, serves: Serves) -> Bound {
         let mut builder = serving!(self.0, Server::<R>::builder(), serves);
         if let Some(authorize) = serves.authorize {
             builder = builder.authorize(move |hello: PeerHello, _| {
@@ -109,12 +109,15 @@ impl<R: Runtime> Adapter for Async<R> {
         if let Some(check) = serves.check {
             builder = builder.check(move |_, asked| check(asked));
         }
-        Box::new(Served(self.0, block_on(self.0, builder.bind(address)).unwrap()))
+        Ok(Box::new(Served(self.0, block_on(self.0, builder.bind(address))?)))
     }
 
     fn connect(&self, address: &str, hello: &Payload, serves: Serves) -> Opened {
         let builder = Client::<R>::builder().hello(hello).scope(serves.scope);
-        let builder = serving!(self.0, builder, serves);
+        let mut builder = serving!(self.0, builder, serves);
+        if let Some((backoff, on_status)) = serves.comes_back {
+            builder = builder.reconnect(backoff).on_status(move |status| on_status(status));
+        }
         Ok(Box::new(Ours(self.0, block_on(self.0, builder.connect(address))?)))
     }
 }
