@@ -13,8 +13,8 @@ use switchboard::{
     BrokerLimits, Config, Connection, ConnectionId, Failure, Instant, Pump, Restart, Session,
 };
 use switchboard_endpoint::{
-    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Listener, Stream,
-    Topics, next_connection, server_status,
+    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Listener, Stop,
+    Stream, Topics, next_connection, server_status,
 };
 
 use crate::link::Link;
@@ -50,7 +50,7 @@ struct State {
     threads: BTreeMap<Option<u32>, usize>,
     accepts: bool,
     /// How the server closes, once it does.
-    closing: Option<Restart>,
+    closing: Option<Stop>,
 }
 
 /// A connection that is served.
@@ -172,7 +172,7 @@ impl Host {
         while state.closing.is_none() && !state.connections.is_empty() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.closing.get_or_insert_with(Restart::never);
+        state.closing.get_or_insert_with(|| Stop::Close(Restart::never()));
     }
 
     /// A client has come. Without a thread for it, it sees its stream end.
@@ -259,7 +259,9 @@ impl Host {
                 *state.threads.entry(uid).or_default() += 1;
             }
             if let Some(how) = &state.closing {
-                link.close(how.text(), how.reconnect_after());
+                let mut link = link.enter();
+                let now = link.now;
+                how.end(link.session.connection(), now);
             }
             let (link, serving) = (Arc::clone(&link), Arc::clone(&serving));
             state.connections.insert(id, Served { link, serving, counts_for });
@@ -290,15 +292,15 @@ impl Host {
         Some(served)
     }
 
-    /// Stops accepting, and gives each connection a command.
-    pub(crate) fn stop(&self, how: &Restart, command: impl Fn(&mut Connection, Instant)) {
+    /// Stops accepting, and ends each connection.
+    pub(crate) fn stop(&self, how: &Stop) {
         self.lock().closing.get_or_insert_with(|| how.clone());
         self.wake.wake();
         self.changed.notify_all();
         for link in self.links() {
             let mut state = link.enter();
             let now = state.now;
-            command(state.session.connection(), now);
+            how.end(state.session.connection(), now);
             link.nudge(&mut state);
         }
     }

@@ -9,7 +9,7 @@ use switchboard::service::{RegisterError, Registration, STATUS};
 use switchboard::{
     CallError, ConnectionId, EncodeError, Failure, FromPayload, Options, Restart, ToPayload,
 };
-use switchboard_endpoint::{Address, Listener, Stream, may_ask_status};
+use switchboard_endpoint::{Address, Listener, Stop, Stream, may_ask_status};
 
 use crate::context::Context;
 use crate::guard::Guard;
@@ -194,9 +194,7 @@ impl Server {
     /// reads nothing, as an idle blocking one does, is waited for as long), and the socket file is gone.
     /// From a handler it would wait for itself, until `drain` has passed. Closing twice does nothing more.
     pub fn close(&self, how: Restart) {
-        self.0.host.stop(&how, |connection, now| {
-            connection.close(now, how.text(), how.reconnect_after());
-        });
+        self.0.host.stop(&Stop::Close(how));
         self.closed();
     }
 
@@ -208,9 +206,7 @@ impl Server {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.host.stop(&Restart::never(), |connection, _| {
-            connection.abort("the server was dropped");
-        });
+        self.host.stop(&Stop::Abort);
     }
 }
 

@@ -7,7 +7,7 @@
 //! same folder, and [`Stream::connect`], which may wait up to four for a TCP server whose queue is
 //! full. Streams and listeners are non-blocking; whoever drives them waits for them.
 //!
-//! Who may call whom: `error`, `credentials`, `pause` and `topics` know nobody; `status` knows
+//! Who may call whom: `error`, `credentials`, `pause`, `stop` and `topics` know nobody; `status` knows
 //! `credentials`; `authorize` knows `credentials` and `error`; `admission`, `address` (spelling), `resolve`
 //! (from a spelling to a file) and `folder` know `error`; `stream` knows `pipes` (and that `sigpipe`);
 //! `connect`, `tcp` and `stdio` open streams; `file` makes the socket file; `listener` and `options` use
@@ -26,6 +26,7 @@ mod error;
 mod options;
 mod pause;
 mod status;
+mod stop;
 mod topics;
 
 #[cfg(unix)]
@@ -59,6 +60,7 @@ pub use error::OpenError;
 pub use options::BindOptions;
 pub use pause::AcceptPause;
 pub use status::{may_ask_status, server_status};
+pub use stop::Stop;
 pub use topics::Topics;
 #[cfg(unix)]
 pub use {listener::Listener, stream::Stream};

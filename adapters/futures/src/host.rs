@@ -13,7 +13,7 @@ use switchboard::{
     BrokerLimits, Config, Connection, ConnectionId, Failure, Instant, Pump, Restart, Session,
 };
 use switchboard_endpoint::{
-    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Stream, Topics,
+    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Stop, Stream, Topics,
     next_connection, server_status,
 };
 
@@ -46,7 +46,7 @@ struct State {
     refused: BTreeSet<ConnectionId>,
     accepts: bool,
     /// How the server closes, once it does.
-    closing: Option<Restart>,
+    closing: Option<Stop>,
     /// Tasks that wait until any of this changes.
     wakers: Vec<Waker>,
 }
@@ -225,7 +225,9 @@ impl Host {
         {
             let mut state = self.lock();
             if let Some(how) = &state.closing {
-                link.close(how.text(), how.reconnect_after());
+                let mut link = link.enter();
+                let now = link.now;
+                how.end(link.session.connection(), now);
             }
             let peer = Arc::clone(&serving.peer);
             state.connections.insert(id, Served { link: Arc::clone(&link), peer });
@@ -249,15 +251,15 @@ impl Host {
         drop(served);
     }
 
-    /// Stops accepting, and gives each connection a command.
-    pub(crate) fn stop(&self, how: &Restart, command: impl Fn(&mut Connection, Instant)) {
+    /// Stops accepting, and ends each connection.
+    pub(crate) fn stop(&self, how: &Stop) {
         self.change(|state| {
             state.closing.get_or_insert_with(|| how.clone());
         });
         for link in self.links() {
             let mut state = link.enter();
             let now = state.now;
-            command(state.session.connection(), now);
+            how.end(state.session.connection(), now);
             link.nudge(&mut state);
         }
     }
@@ -341,7 +343,7 @@ impl Host {
     async fn wait_for_the_last(&self) {
         self.wait(|state, _| {
             if state.closing.is_some() || state.connections.is_empty() {
-                state.closing.get_or_insert_with(Restart::never);
+                state.closing.get_or_insert_with(|| Stop::Close(Restart::never()));
                 return Poll::Ready(());
             }
             Poll::Pending

@@ -11,7 +11,7 @@ use switchboard::service::{RegisterError, Registration, STATUS};
 use switchboard::{
     CallError, ConnectionId, EncodeError, Failure, FromPayload, Options, Restart, ToPayload,
 };
-use switchboard_endpoint::{Address, Listener, Stream, may_ask_status};
+use switchboard_endpoint::{Address, Listener, Stop, Stream, may_ask_status};
 
 use crate::context::Context;
 use crate::guard::Guard;
@@ -198,9 +198,7 @@ impl<R: Runtime> Server<R> {
     /// gone. In a handler it would wait for itself, until `drain` has passed. Closing twice does nothing
     /// more; dropping the future does not stop it.
     pub async fn close(&self, how: Restart) {
-        self.host().stop(&how, |connection, now| {
-            connection.close(now, how.text(), how.reconnect_after());
-        });
+        self.host().stop(&Stop::Close(how));
         self.closed().await;
     }
 
@@ -218,9 +216,7 @@ impl<R> Clone for Server<R> {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.host.stop(&Restart::never(), |connection, _| {
-            connection.abort("the server was dropped");
-        });
+        self.host.stop(&Stop::Abort);
     }
 }
 
