@@ -176,14 +176,14 @@ impl Inbox {
         self.closed.as_ref()
     }
 
-    /// Takes note of a change of the status; gives who is to look again: pings end with their connection.
-    pub fn status(&mut self, status: SessionStatus, session: &Session) -> Stir {
-        match status {
-            SessionStatus::Disconnected if self.tickets.end_pings(&session.lost()) => {
-                Stir::Everybody
-            }
-            _ => Stir::Nobody,
+    /// Takes note of a change of the status; gives who is to look again: with a connection its pings end, and
+    /// answers that wait to be written go nowhere.
+    pub fn status(&mut self, now: Instant, session: &mut Session, status: SessionStatus) -> Stir {
+        if status != SessionStatus::Disconnected {
+            return Stir::Nobody;
         }
+        self.send_answers(now, session);
+        if self.tickets.end_pings(&session.lost()) { Stir::Everybody } else { Stir::Serving }
     }
 
     /// Commands a ping; gives a ticket for its answer.

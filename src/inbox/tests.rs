@@ -99,7 +99,7 @@ fn goes_on(inbox: &mut Inbox, session: &mut Session) -> Vec<Stir> {
     loop {
         let stir = match session.next(NOW) {
             SessionNext::Event(event) => inbox.take(event, session),
-            SessionNext::Status(status) => inbox.status(status, session),
+            SessionNext::Status(status) => inbox.status(NOW, session, status),
             SessionNext::Drop => Stir::Nobody,
             _ => break,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use switchboard::service::{RegisterError, Registration};
 use switchboard::{
-    Backoff, Config, Connection, Failure, FromPayload, Hello, Instant, PeerWelcome, Pump, Session,
+    Backoff, Config, Connection, Failure, FromPayload, Hello, Instant, Pump, Session,
     SessionStatus, ToPayload,
 };
 use switchboard_endpoint::{
@@ -16,7 +16,6 @@ use switchboard_endpoint::{
 use crate::client::{Client, Shared};
 use crate::context::Context;
 use crate::link::{Link, Opened, Opens};
-use crate::peer::PeerFacts;
 use crate::pool::Pool;
 use crate::services::Services;
 use crate::serving::Serving;
@@ -238,22 +237,9 @@ impl ClientBuilder {
             session.map_err(|rejected| OpenError::BadConfig(format!("hello: {rejected}")))?;
         let services = Arc::new(self.services);
         let pool = Arc::new(Pool::of_one(self.threads));
-        let serving = Arc::new(Serving::new(Arc::clone(&services), pool, 0, config.payload));
-        let dispatch = Arc::clone(&serving);
-        let link = Link::new(stream, Arc::default(), Wake::new()?, session, dispatch);
-        let welcome = shake_hands(&link)?;
-        let (closed, credentials) = {
-            let state = link.lock();
-            (Arc::clone(&state.closed), state.server)
-        };
-        serving.introduce(PeerFacts {
-            link: Arc::downgrade(&link),
-            id: welcome.connection,
-            credentials,
-            hello: None,
-            state: None,
-            closed,
-        });
+        let serving = Serving::new(Arc::clone(&services), pool, 0, config.payload);
+        let link = Link::new(stream, Arc::default(), Wake::new()?, session, Arc::new(serving));
+        shake_hands(&link)?;
         if self.serves || comes_back {
             link.read_in_background();
         }
@@ -278,16 +264,16 @@ fn trusted(
 }
 
 /// Drives the link until the server has answered.
-fn shake_hands(link: &Arc<Link>) -> Result<Arc<PeerWelcome>, OpenError> {
+fn shake_hands(link: &Arc<Link>) -> Result<(), OpenError> {
     let mut state = link.enter();
     loop {
         let turn = link.turn(&mut state);
         state = link.tell(state);
-        if let Some(welcome) = state.welcome.clone() {
+        if state.welcome.is_some() {
             // From now on the timer sees to what is due while nobody calls, such as keepalive.
             link.nudge(&mut state);
             link.look_later(&mut state);
-            return Ok(welcome);
+            return Ok(());
         }
         if let Some(reason) = state.closed.get().cloned() {
             return Err(state.open_error.take().unwrap_or_else(|| reason.into()));

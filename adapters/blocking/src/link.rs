@@ -11,6 +11,7 @@ use std::time::Duration;
 use switchboard::{CloseReason, Config, Event, Instant, Session, SessionStatus};
 use switchboard_endpoint::{Credentials, OpenError, Stream};
 
+use crate::peer::PeerFacts;
 use crate::state::State;
 use crate::timer::{Due, Timer};
 use crate::wait::{Ready, Wake, wait};
@@ -35,6 +36,9 @@ pub(crate) type Opened = (Stream, Option<Credentials>);
 pub(crate) trait Dispatch: fmt::Debug + Send + Sync {
     /// Deals with it, and runs no code of the user's on this thread, nor waits.
     fn event(self: Arc<Self>, link: &Arc<Link>, event: Event);
+
+    /// Says who is at the other end from now on.
+    fn introduce(&self, facts: PeerFacts);
 
     /// Tells of a change of the status.
     fn status(self: Arc<Self>, link: &Arc<Link>, status: SessionStatus);
@@ -119,8 +123,21 @@ impl Link {
         state
     }
 
-    /// Tells of changes of the status.
+    /// Tells of a new server, and of changes of the status.
     pub(crate) fn tell<'a>(self: &'a Arc<Self>, mut state: Guard<'a>) -> Guard<'a> {
+        if let (true, Some(welcome)) = (core::mem::take(&mut state.introduces), &state.welcome) {
+            let facts = PeerFacts {
+                link: Arc::downgrade(self),
+                id: welcome.connection,
+                credentials: state.server,
+                hello: None,
+                state: None,
+                closed: Arc::clone(&state.closed),
+            };
+            drop(state);
+            self.dispatch.introduce(facts);
+            state = self.enter();
+        }
         while let Some(status) = state.statuses.pop_front() {
             drop(state);
             Arc::clone(&self.dispatch).status(self, status);

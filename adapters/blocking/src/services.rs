@@ -97,6 +97,11 @@ impl Services {
         self.status = Some(Box::new(listener));
     }
 
+    /// Whether the program wants to be told.
+    pub(crate) const fn tells_status(&self) -> bool {
+        self.status.is_some()
+    }
+
     /// Tells the program of a change of the status.
     pub(crate) fn status(&self, status: SessionStatus) {
         if let Some(listener) = &self.status {

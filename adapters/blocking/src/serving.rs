@@ -3,7 +3,7 @@
 //! and the pool.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use switchboard::service::no_handler;
@@ -22,8 +22,8 @@ use crate::services::{Answer, Handler, Services};
 
 /// What one connection serves.
 pub(crate) struct Serving {
-    /// Who is at the other end, once the handshake is complete.
-    peer: OnceLock<Arc<PeerFacts>>,
+    /// Who is at the other end, once the handshake is complete: another one when the client comes back.
+    peer: Mutex<Option<Arc<PeerFacts>>>,
     pub(crate) limits: PayloadLimits,
     pub(crate) services: Arc<Services>,
     /// Of a server.
@@ -57,7 +57,7 @@ impl Serving {
         limits: PayloadLimits,
     ) -> Self {
         let (messages, later, topics) = (Mutex::default(), Mutex::default(), None);
-        Self { peer: OnceLock::new(), limits, services, topics, pool, turn, messages, later }
+        Self { peer: Mutex::default(), limits, services, topics, pool, turn, messages, later }
     }
 
     /// The same for a connection of a server that offers topics.
@@ -66,15 +66,9 @@ impl Serving {
         self
     }
 
-    /// Says who is at the other end: the handshake is complete.
-    pub(crate) fn introduce(&self, facts: PeerFacts) {
-        // It is complete once only.
-        let _ = self.peer.set(Arc::new(facts));
-    }
-
     /// Who is at the other end, once the handshake is complete.
     pub(crate) fn peer(&self) -> Option<Peer> {
-        self.peer.get().map(Peer::new)
+        lock(&self.peer).as_ref().map(Peer::new)
     }
 
     /// Serves a client until the connection has ended: the whole life of its thread. `admit` says
@@ -207,7 +201,8 @@ impl Serving {
         event: Event,
         inline: bool,
     ) -> Option<(CallId, Answer)> {
-        if let Err(failure) = self.check(&event) {
+        let peer = self.peer();
+        if let Err(failure) = self.check(peer.as_ref(), &event) {
             return self.refuse(link, event, failure);
         }
         let (call, deadline, request) = match event {
@@ -217,15 +212,14 @@ impl Serving {
             }
             Event::Request { call, deadline, request, .. } => (call, deadline, request),
             event => {
-                if let (Some(topics), Some(peer)) = (&self.topics, self.peer()) {
+                if let (Some(topics), Some(peer)) = (&self.topics, peer) {
                     // Of what the broker does not take the link has taken note.
                     topics.with(|broker| drop(broker.handle(peer.id(), event)));
                 }
                 return None;
             }
         };
-        let (Some(handler), Some(peer)) = (self.services.handler(request.channel()), self.peer())
-        else {
+        let (Some(handler), Some(peer)) = (self.services.handler(request.channel()), peer) else {
             return Some((call, Err(no_handler(request.channel()))));
         };
         let inline = inline && handler.inline;
@@ -245,9 +239,9 @@ impl Serving {
     }
 
     /// Whether the program's central check lets this pass.
-    fn check(&self, event: &Event) -> Result<(), Failure> {
-        match (Asked::of(event), self.peer.get()) {
-            (Some(asked), Some(facts)) => self.services.check(facts, asked),
+    fn check(&self, peer: Option<&Peer>, event: &Event) -> Result<(), Failure> {
+        match (Asked::of(event), peer) {
+            (Some(asked), Some(peer)) => self.services.check(peer.facts(), asked),
             _ => Ok(()),
         }
     }
@@ -304,8 +298,16 @@ impl Serving {
 }
 
 impl Dispatch for Serving {
+    fn introduce(&self, facts: PeerFacts) {
+        let before = lock(&self.peer).replace(Arc::new(facts));
+        // Behind the lock: some of it may be the user's.
+        drop(before);
+    }
+
     fn status(self: Arc<Self>, link: &Arc<Link>, status: SessionStatus) {
-        self.tell(link, Told::Status(status));
+        if self.services.tells_status() {
+            self.tell(link, Told::Status(status));
+        }
     }
 
     fn event(self: Arc<Self>, link: &Arc<Link>, event: Event) {

@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) server: Option<Credentials>,
     /// What the server said last when it accepted.
     pub(crate) welcome: Option<Arc<PeerWelcome>>,
+    /// Whoever serves does not know that server yet.
+    pub(crate) introduces: bool,
     /// Why the last attempt to open a stream failed.
     pub(crate) open_error: Option<OpenError>,
     /// A stream is to be opened.
@@ -119,6 +121,7 @@ impl State {
             stream,
             server,
             welcome: None,
+            introduces: false,
             open_error: None,
             connects: false,
             statuses: VecDeque::new(),
@@ -156,7 +159,10 @@ impl State {
 
     pub(crate) fn take(&mut self, event: Event) {
         let event = match event {
-            Event::Welcome(welcome) => return self.welcome = Some(Arc::new(*welcome)),
+            Event::Welcome(welcome) => {
+                self.introduces = true;
+                return self.welcome = Some(Arc::new(*welcome));
+            }
             event => event,
         };
         match self.inbox.take(event, &mut self.session) {
@@ -175,7 +181,7 @@ impl State {
 
     /// Takes note of a change of the status: whoever waits for room may have it, pings may have ended.
     pub(crate) fn take_status(&mut self, status: SessionStatus) {
-        self.inbox.status(status, &self.session);
+        self.inbox.status(self.now, &mut self.session, status);
         self.statuses.push_back(status);
         self.stir(|_| true);
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard::{
-    Asked, Backoff, CallError, CloseReason, Config, Delivery, DeliveryError, Failure, Options,
-    Payload, Restart, SessionStatus,
+    Asked, Backoff, CallError, CloseReason, Config, ConnectionId, Delivery, DeliveryError, Failure,
+    Options, Payload, Restart, SessionStatus,
 };
 use switchboard_endpoint::OpenError;
 
@@ -104,6 +104,8 @@ impl fmt::Debug for Serves {
 
 /// A call, as its handler sees it.
 pub trait Call {
+    /// The number of the connection that it came over.
+    fn connection(&self) -> ConnectionId;
     /// How long its caller still waits.
     fn time_left(&self) -> Option<Duration>;
     /// Whether nobody waits for the answer any more.
@@ -143,6 +145,8 @@ pub trait End: Send + Sync {
 pub trait Client: End {
     /// Itself, as the end that it is.
     fn as_end(&self) -> &dyn End;
+    /// The number of the connection, as its server has told it last.
+    fn connection(&self) -> ConnectionId;
     /// Subscribes to the topics of a pattern, and waits until that is accepted.
     fn subscribe(&self, pattern: &str, options: &Options)
     -> Result<Box<dyn Subscribed>, CallError>;

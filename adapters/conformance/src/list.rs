@@ -68,6 +68,7 @@ macro_rules! conformance_tests {
             a_server_that_goes_for_good_is_left_alone
             a_client_without_a_server_ends_at_once
             a_client_that_came_back_serves_as_before
+            a_client_that_came_back_knows_its_new_connection
             handlers_learn_that_their_caller_is_lost
             // Streams of items.
             both_sides_of_a_call_talk_by_turns

@@ -19,7 +19,6 @@ use crate::client::{Client, Shared};
 use crate::context::Context;
 use crate::driver::{Dial, Driver};
 use crate::link::Link;
-use crate::peer::PeerFacts;
 use crate::runtime::Runtime;
 use crate::services::Services;
 use crate::serving::{HANDLERS, Serving};
@@ -265,19 +264,7 @@ impl<R: Runtime> ClientBuilder<R> {
         };
         // From here on dropping this future ends the connection.
         let mut driver = Driver::new(Arc::clone(&link), serving, dial);
-        let welcome = poll_fn(|cx| driver.poll_welcome(cx)).await?;
-        let (closed, credentials) = {
-            let state = link.lock();
-            (Arc::clone(&state.closed), state.server)
-        };
-        driver.introduce(PeerFacts {
-            link: Arc::downgrade(&link),
-            id: welcome.connection,
-            credentials,
-            hello: None,
-            state: None,
-            closed,
-        });
+        poll_fn(|cx| driver.poll_welcome(cx)).await?;
         Ok((Client::new(Shared { link, services }), driver))
     }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use switchboard::{CloseReason, PeerWelcome};
+use switchboard::CloseReason;
 use switchboard_endpoint::OpenError;
 
 use crate::link::Link;
@@ -42,23 +42,15 @@ impl Driver {
         Self { link, serving, dial }
     }
 
-    /// Says who is at the other end.
-    pub(crate) fn introduce(&self, facts: PeerFacts) {
-        self.serving.introduce(facts);
-    }
-
     /// Waits until the server has accepted.
-    pub(crate) fn poll_welcome(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Arc<PeerWelcome>, OpenError>> {
+    pub(crate) fn poll_welcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), OpenError>> {
         self.link.seat.set_driver(cx.waker());
         loop {
             let more = self.link.drive(&mut self.link.enter_as_driver());
             self.tell();
             let mut state = self.link.enter_as_driver();
-            if let Some(welcome) = state.welcome.clone() {
-                return Poll::Ready(Ok(welcome));
+            if state.welcome.is_some() {
+                return Poll::Ready(Ok(()));
             }
             if let Some(reason) = state.inbox.closed().cloned() {
                 let error = state.open_error.take();
@@ -94,13 +86,31 @@ impl Driver {
         true
     }
 
-    /// Tells of changes of the status.
-    fn tell(&self) {
+    /// Tells of a new server, and of changes of the status.
+    fn tell(&mut self) {
+        if let Some(facts) = self.new_server() {
+            self.serving.introduce(facts);
+        }
         loop {
             let status = self.link.enter_as_driver().statuses.pop_front();
             let Some(status) = status else { return };
             self.serving.status(status);
         }
+    }
+
+    /// Who is at the other end, if that is another one than before.
+    fn new_server(&self) -> Option<PeerFacts> {
+        let mut state = self.link.enter_as_driver();
+        let new = core::mem::take(&mut state.introduces);
+        let welcome = state.welcome.as_ref().filter(|_| new)?;
+        Some(PeerFacts {
+            link: Arc::downgrade(&self.link),
+            id: welcome.connection,
+            credentials: state.server,
+            hello: None,
+            state: None,
+            closed: Arc::clone(&state.closed),
+        })
     }
 
     /// Gives what came to whoever serves it; whether anything came.
@@ -142,8 +152,9 @@ impl Future for Driver {
                 (more, if state.done { state.inbox.closed().cloned() } else { None })
             };
             // One after the other: what a handler does may bring events, and their answers room.
-            let came = this.open() | this.take_events();
+            let opened = this.open();
             this.tell();
+            let came = this.take_events() || opened;
             if closed.is_some() {
                 this.serving.end();
             }

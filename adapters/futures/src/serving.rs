@@ -100,9 +100,11 @@ impl Serving {
     }
 
     /// Says who is at the other end: the handshake is complete.
-    pub(crate) fn introduce(&self, facts: PeerFacts) {
-        // It is complete once only.
-        let _ = self.peer.set(Arc::new(facts));
+    pub(crate) fn introduce(&mut self, facts: PeerFacts) {
+        if let Err(facts) = self.peer.set(Arc::new(facts)) {
+            // The client has come back, perhaps to another one. Whom it had before its handlers still know.
+            self.peer = Arc::new(OnceLock::from(facts));
+        }
     }
 
     /// Deals with what came; gives what is to be answered at once.

@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub(crate) server: Option<Credentials>,
     /// What the server said last when it accepted.
     pub(crate) welcome: Option<Arc<PeerWelcome>>,
+    /// The driver does not know that server yet.
+    pub(crate) introduces: bool,
     /// Why the last attempt to open a transport failed.
     pub(crate) open_error: Option<OpenError>,
     /// A transport is to be opened.
@@ -62,6 +64,7 @@ impl State {
             transport: None,
             server: None,
             welcome: None,
+            introduces: false,
             open_error: None,
             connects: false,
             statuses: VecDeque::new(),
@@ -87,7 +90,10 @@ impl State {
 
     pub(crate) fn take(&mut self, event: Event) {
         let event = match event {
-            Event::Welcome(welcome) => return self.welcome = Some(Arc::new(*welcome)),
+            Event::Welcome(welcome) => {
+                (self.introduces, self.calls_driver) = (true, true);
+                return self.welcome = Some(Arc::new(*welcome));
+            }
             event => event,
         };
         let stir = self.inbox.take(event, &mut self.session);
@@ -100,7 +106,7 @@ impl State {
 
     /// Takes note of a change of the status: whoever waits for room may have it, pings may have ended.
     pub(crate) fn take_status(&mut self, status: SessionStatus) {
-        let stir = self.inbox.status(status, &self.session);
+        let stir = self.inbox.status(self.now, &mut self.session, status);
         self.wakers.stir(stir);
         self.wakers.room();
         self.statuses.push_back(status);

@@ -20,7 +20,7 @@ use super::home::{
     wait_until,
 };
 use crate::gate::Gate;
-use crate::{Serves, Setup};
+use crate::{Call, Serves, Setup};
 
 /// A client's first days, and those of one that has lost its server and come back.
 const BEGINS: [SessionStatus; 3] = [Connecting, Connected, Ready];
@@ -311,6 +311,28 @@ pub fn a_client_that_came_back_serves_as_before(setup: &Setup) {
     assert_eq!(home.peer().request("echo", &number(1), &patient()).map(read), Ok(1));
     home.peer().send("n", &number(2)).unwrap();
     assert_eq!(came.recv(), Ok(2));
+}
+
+/// Both sides and their handlers name it by the number that its server gave it.
+pub fn a_client_that_came_back_knows_its_new_connection(setup: &Setup) {
+    let which = |call: &dyn Call, _| Ok(to_payload(&call.connection().number())?);
+    let mut home = Home::of(setup, Serves::default().handle("which", which));
+    let (serves, told) = coming_back(Serves::default().handle("which", which));
+    let client = home.client(serves);
+    told.are(BEGINS);
+    let mut before = None;
+    for _ in 0..2 {
+        let number = client.connection().number();
+        assert_ne!(before.replace(number), Some(number), "another one");
+        assert_eq!(client.request("which", &Payload::null(), &patient()).map(read), Ok(number));
+        wait_until(|| home.server.peers().len() == 1);
+        let back = home.peer().request("which", &Payload::null(), &patient());
+        assert_eq!(back.map(read), Ok(number));
+        let place = home.fall();
+        told.come_to(Reconnecting);
+        home = place.serve(Serves::default().handle("which", which));
+        told.come_to(Ready);
+    }
 }
 
 /// A client's handler works for nobody when its caller is gone, whether or not the client comes back.

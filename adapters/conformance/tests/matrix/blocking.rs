@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use switchboard::{CallError, CloseReason, Options, Payload, PeerHello, Restart, Welcome};
+use switchboard::{
+    CallError, CloseReason, ConnectionId, Options, Payload, PeerHello, Restart, Welcome,
+};
 use switchboard_blocking::{
     Call, Client, Context, ExchangeReceiver, ExchangeSender, Peer, Server, Subscription,
 };
@@ -57,6 +59,10 @@ impl Adapter for Blocking {
 struct Caller(Context);
 
 impl conformance::Call for Caller {
+    fn connection(&self) -> ConnectionId {
+        self.0.peer().id()
+    }
+
     fn time_left(&self) -> Option<Duration> {
         self.0.time_left()
     }
@@ -209,6 +215,10 @@ end!(Theirs);
 impl conformance::Client for Ours {
     fn as_end(&self) -> &dyn End {
         self
+    }
+
+    fn connection(&self) -> ConnectionId {
+        self.0.welcome().connection
     }
 
     fn subscribe(

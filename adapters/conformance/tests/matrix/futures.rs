@@ -11,7 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable, abortable};
-use switchboard::{CallError, CloseReason, Fate, Options, Payload, PeerHello, Restart, Welcome};
+use switchboard::{
+    CallError, CloseReason, ConnectionId, Fate, Options, Payload, PeerHello, Restart, Welcome,
+};
 use switchboard_conformance as conformance;
 use switchboard_conformance::{
     Adapter, Answer, Bound, End, Halves, NextDelivery, NextItem, Opened, Pending, Sending, Serves,
@@ -125,6 +127,10 @@ impl<R: Runtime> Adapter for Async<R> {
 struct Caller(On, Context);
 
 impl conformance::Call for Caller {
+    fn connection(&self) -> ConnectionId {
+        self.1.peer().id()
+    }
+
     fn time_left(&self) -> Option<Duration> {
         self.1.time_left()
     }
@@ -284,6 +290,10 @@ end!(Theirs, |this: &Self, message| this.1.close(message));
 impl<R: Runtime> conformance::Client for Ours<R> {
     fn as_end(&self) -> &dyn End {
         self
+    }
+
+    fn connection(&self) -> ConnectionId {
+        self.1.welcome().connection
     }
 
     fn subscribe(
