@@ -23,6 +23,37 @@ const BATCH: u64 = 16 * 1024;
 /// the other before one is waited for are written together.
 ///
 /// Dropping it cancels the call: the peer is told, and nothing else is lost.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use futures_util::future::{join_all, select};
+/// use switchboard_smol::Client;
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// # let _server = switchboard_smol::Server::builder()
+/// #     .handle("square", |_: switchboard_smol::Context, n: u32| async move { Ok(n * n) })
+/// #     .handle("think", |_: switchboard_smol::Context, ()| async {
+/// #         std::future::pending::<()>().await;
+/// #         Ok(())
+/// #     })
+/// #     .bind(address)
+/// #     .await?;
+/// let client = Client::connect(address).await?;
+/// // All are under way before the first is waited for.
+/// let squares = join_all((1..=3).map(|n| client.request::<u32>("square", &n))).await;
+/// assert_eq!(squares.into_iter().sum::<Result<u32, _>>()?, 14);
+///
+/// // Whoever does not want the answer any more drops the call. (A deadline does the same, and is told.)
+/// let answer = client.request::<()>("think", &());
+/// let patience = smol::Timer::after(Duration::from_millis(1));
+/// drop(select(answer, patience).await);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "dropping a call cancels it"]
 pub struct Call<R> {
     stage: Stage,

@@ -32,6 +32,38 @@ use crate::subscription::Subscription;
 ///
 /// Every future of its methods may be dropped at any time: a call is cancelled by that, a message was sent
 /// or was not, and nothing that came is lost.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use switchboard::Options;
+/// use switchboard_smol::{Client, Context};
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// # let _server = switchboard_smol::Server::builder()
+/// #     .handle("add", |_: Context, (a, b): (u64, u64)| async move { Ok(a + b) })
+/// #     .bind(address)
+/// #     .await?;
+/// let client = Client::connect(address).await?;
+/// client.send("log", "here I am").await?;
+/// let sum: u64 = client.request("add", &(1, 2)).await?;
+/// assert_eq!(sum, 3);
+///
+/// // The same connection, with less patience. A clone goes to any task, of any executor.
+/// let hasty = client.with(Options::new().deadline(Duration::from_secs(2)));
+/// let other = smol::spawn(async move { hasty.request::<u64>("add", &(3, 4)).await });
+/// assert_eq!(other.await?, 7);
+///
+/// // The server may call as well, for as long as this guard lives.
+/// let serves = client.handle("name", |_: Context, ()| async { Ok("Ada") })?;
+/// drop(serves);
+/// client.close("done").await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct Client<R> {
     shared: Arc<Shared>,
     options: Options,
@@ -236,7 +268,7 @@ impl<R> Client<R> {
     /// refused. Waits until it has ended, which limits of [`Config`](switchboard::Config) bound, and says
     /// how. In a handler of its own it would wait for itself, until
     /// [`Config::drain`](switchboard::Config::drain) (5 s by default) has passed; [`Peer::close`] does not
-    /// wait. Closing twice does nothing more.
+    /// wait. Closing twice does nothing more; dropping the future does not stop it.
     ///
     /// [`Peer::close`]: crate::Peer::close
     pub async fn close(&self, message: &str) -> CloseReason {

@@ -12,6 +12,31 @@ use crate::items::{ItemSender, Items, Open};
 use crate::peer::Peer;
 
 /// What a handler or listener knows beside its arguments.
+///
+/// ```
+/// use switchboard::Failure;
+/// use switchboard_smol::{Client, Context, Server};
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// /// Greets whoever calls, by the name that it gives when it is asked back.
+/// async fn greet(cx: Context, greeting: String) -> Result<String, Failure> {
+///     let name: String = cx.peer().request("name", &()).await?;
+///     Ok(format!("{greeting}, {name}; you wait {:?} at most", cx.time_left()))
+/// }
+///
+/// let server = Server::builder().handle("greet", greet).bind(address).await?;
+/// let client = Client::builder()
+///     .handle("name", |_: Context, ()| async { Ok("Ada") })
+///     .connect(address)
+///     .await?;
+/// let answer: String = client.request("greet", "Hello").await?;
+/// assert!(answer.starts_with("Hello, Ada; you wait Some("));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct Context {
     pub(crate) peer: Peer,
     pub(crate) channel: Arc<str>,

@@ -29,6 +29,31 @@ pub(crate) type Dial = Box<dyn Fn() -> Result<Opened, OpenError> + Send + Sync>;
 /// to run it in another place. Dropping it ends the connection at once.
 ///
 /// [`ClientBuilder::connect_with_driver`]: crate::ClientBuilder::connect_with_driver
+///
+/// ```
+/// use futures_util::future::join;
+/// use switchboard_smol::Client;
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// # let _server = switchboard_smol::Server::builder()
+/// #     .handle("add", |_: switchboard_smol::Context, (a, b): (u64, u64)| async move { Ok(a + b) })
+/// #     .bind(address)
+/// #     .await?;
+/// let (client, driver) = Client::builder().connect_with_driver(address).await?;
+/// // Both in this task, and none is spawned. The driver ends when the connection has.
+/// let program = async {
+///     let sum: u64 = client.request("add", &(1, 2)).await?;
+///     client.close("done").await;
+///     Ok::<u64, switchboard::CallError>(sum)
+/// };
+/// let (sum, _reason) = join(program, driver).await;
+/// assert_eq!(sum?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "a driver does nothing until it is polled, as a rule in a task of its own"]
 pub struct Driver {
     link: Arc<Link>,

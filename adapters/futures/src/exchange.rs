@@ -20,6 +20,54 @@ use crate::wakers::On;
 /// [`Config::stream_window`](switchboard::Config::stream_window) bytes are under way or wait here.
 /// Dropping it (both halves, if it was split) cancels the call, unless it was answered. Dropping a future of
 /// one of its methods loses nothing: the item was sent or not taken, or it was not.
+///
+/// ```
+/// use futures_util::future::try_join;
+/// use switchboard_smol::{Client, Context, Server};
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// let server = Server::builder()
+///     // Doubles each item, then answers how many there were.
+///     .handle("double", |cx: Context, ()| async move {
+///         let (mut items, sender, mut count) = (cx.items::<u32>(), cx.sender()?, 0);
+///         while let Some(item) = items.next().await {
+///             sender.send(&(2 * item?)).await?;
+///             count += 1;
+///         }
+///         Ok(count)
+///     })
+///     .bind(address)
+///     .await?;
+/// let client = Client::connect(address).await?;
+///
+/// let mut exchange = client.open("double", &()).await?;
+/// exchange.send(&21).await?;
+/// assert_eq!(exchange.next::<u32>().await.ok_or("no item")??, 42);
+/// exchange.finish()?;
+/// assert_eq!(exchange.answer::<u32>().await?, 1);
+///
+/// // Two halves, so that neither direction waits for the other.
+/// let (sender, mut receiver) = client.open("double", &()).await?.split();
+/// let send = async {
+///     for n in 0..1000 {
+///         sender.send(&n).await?;
+///     }
+///     sender.finish()
+/// };
+/// let take = async {
+///     let mut sum = 0;
+///     while let Some(item) = receiver.next::<u32>().await {
+///         sum += item?;
+///     }
+///     Ok((sum, receiver.answer::<u32>().await?))
+/// };
+/// assert_eq!(try_join(send, take).await?, ((), (999_000, 1000)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "dropping an exchange cancels it"]
 pub struct Exchange {
     sender: ExchangeSender,

@@ -101,7 +101,8 @@ impl ItemSender {
         Self(open)
     }
 
-    /// Sends an item. Waits while the caller takes none, at most until it gives the call up.
+    /// Sends an item. Waits while the caller takes none, at most until it gives the call up. The future may be
+    /// dropped: the item was sent, or it was not.
     ///
     /// # Errors
     ///

@@ -59,4 +59,6 @@ pub use scope::Scope;
 pub use server::{Outcomes, Server};
 pub use server_builder::ServerBuilder;
 pub use subscription::Subscription;
-pub use switchboard_endpoint::{Address, AdmissionLimits, Credentials, OpenError, Stream};
+pub use switchboard_endpoint::{
+    Address, AdmissionLimits, Credentials, Listener, OpenError, Stream,
+};

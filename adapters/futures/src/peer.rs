@@ -22,7 +22,30 @@ use crate::link::Link;
 /// the server. A clone is cheap and is the same one.
 ///
 /// It may be kept for as long as one likes: it holds no descriptor, and when the connection has ended
-/// everything that is asked of it says so.
+/// everything that is asked of it says so. Its futures may be dropped at any time, as those of a
+/// [`Client`](crate::Client).
+///
+/// ```
+/// use switchboard_smol::{Client, Context, Server};
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// let server = Server::builder().bind(address).await?;
+/// let _client = Client::builder()
+///     .handle("name", |_: Context, ()| async { Ok("Ada") })
+///     .connect(address)
+///     .await?;
+///
+/// for peer in server.peers() {
+///     let name: String = peer.request("name", &()).await?;
+///     assert_eq!(format!("{} is {name}", peer.id()), "#1 is Ada");
+///     peer.close("that was all");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Peer {
     facts: Arc<PeerFacts>,

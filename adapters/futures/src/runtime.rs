@@ -10,6 +10,46 @@ use std::time::Instant;
 use switchboard_endpoint::{Credentials, Listener, Stream};
 
 /// A runtime, as a type without values: `switchboard-smol` and `switchboard-tokio` have theirs.
+///
+/// An executor of one's own, with the reactor of a runtime that is there:
+///
+/// ```
+/// use std::future::Future;
+/// use std::{io, thread};
+///
+/// use switchboard_futures::{Acceptor, Client, Listener, Runtime, Server, Stream, Timer, Transport};
+/// use switchboard_smol::Smol;
+///
+/// /// smol's reactor, and a thread for every task.
+/// struct Mine;
+///
+/// impl Runtime for Mine {
+///     fn transport(stream: Stream) -> io::Result<Box<dyn Transport>> {
+///         Smol::transport(stream)
+///     }
+///     fn acceptor(listener: Listener) -> io::Result<Box<dyn Acceptor>> {
+///         Smol::acceptor(listener)
+///     }
+///     fn timer() -> Box<dyn Timer> {
+///         Smol::timer()
+///     }
+///     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+///         thread::spawn(|| smol::block_on(task));
+///     }
+/// }
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// let _server = Server::<Mine>::builder().bind(address).await?;
+/// let client = Client::<Mine>::connect(address).await?;
+/// client.ping().await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
+/// `docs/own-executor.md` has one with a queue, and what a reactor of one's own must keep.
 pub trait Runtime: Send + Sync + 'static {
     /// What is missing where this is called, for the programmer to read; asked before anything is opened.
     /// Nothing by default: there are runtimes that run everywhere.

@@ -17,6 +17,30 @@ use crate::server::Outcomes;
 
 /// The clients of a server that live in one scope: of [`Server::scope`](crate::Server::scope). What is
 /// published and sent here does not exist for others.
+///
+/// ```
+/// use switchboard::{Options, Welcome};
+/// use switchboard_smol::{Client, Context, Credentials, Server};
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// let server = Server::builder()
+///     // Whoever chooses who may come in also says which scopes there are.
+///     .authorize(|_, _: Option<Credentials>| async { Ok(Welcome::new()) })
+///     .bind(address)
+///     .await?;
+/// let builder = Client::builder().handle("load", |_: Context, ()| async { Ok(0.5) });
+/// let _client = builder.scope("lab").connect(address).await?;
+///
+/// let lab = server.scope("lab");
+/// let loads = lab.survey::<f64>("load", &(), &Options::new()).await?;
+/// assert!(matches!(&loads[..], [(_, Ok(load))] if *load == 0.5));
+/// assert_eq!(server.peers().len() - lab.peers().len(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct Scope {
     host: Arc<Host>,
@@ -81,7 +105,7 @@ impl Scope {
 
     /// Calls `channel` of every peer at once, with one deadline for all; ready when each has
     /// answered or failed. As with [`broadcast`](Self::broadcast), a peer that reads too slowly is not
-    /// waited for.
+    /// waited for. Dropping the future cancels the calls that are not answered.
     ///
     /// # Errors
     ///

@@ -27,6 +27,32 @@ pub type Outcomes<R> = Vec<(Peer, Result<R, CallError>)>;
 /// A server. A clone is the same one. Dropping the last clone ends it at once; to let open calls end
 /// and clients know, [`close`](Self::close) it. A handler that keeps a clone of its own server keeps it
 /// alive, until that is closed.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use switchboard::{Options, Restart};
+/// use switchboard_smol::{Client, Context, Server};
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// let server = Server::builder()
+///     .handle("add", |_: Context, (a, b): (u64, u64)| async move { Ok(a + b) })
+///     .bind(address)
+///     .await?;
+///
+/// let client = Client::connect(address).await?;
+/// let mut news = client.subscribe::<String>("news.>").await?;
+/// assert_eq!(server.publish("news.today", "open", &Options::new())?, 1);
+/// assert_eq!(news.next().await.ok_or("no news")??.value, "open");
+///
+/// // It says goodbye, lets open calls end, and asks its clients to come back in a second.
+/// server.close(Restart::after(Duration::from_secs(1))).await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct Server<R> {
     handle: Arc<Handle>,
     runtime: PhantomData<fn() -> R>,
@@ -74,7 +100,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Errors
     ///
-    /// What the operating system says, as a rule that there are no descriptors or threads left.
+    /// What the operating system says, as a rule that there are no descriptors left.
     pub fn attach(&self, stream: Stream) -> io::Result<ConnectionId> {
         self.host().attach::<R>(stream)
     }
@@ -202,7 +228,7 @@ impl<R: Runtime> Server<R> {
         self.closed().await;
     }
 
-    /// Waits until the server has ended. One on `stdio` ends by itself when its client has gone.
+    /// Waits until the server has ended; the future may be dropped. One on `stdio` ends by itself when its client has gone.
     pub async fn closed(&self) {
         self.host().stopped().await;
     }

@@ -21,6 +21,40 @@ use crate::services::Services;
 use crate::serving::HANDLERS;
 
 /// What a server serves, and how.
+///
+/// ```
+/// use switchboard::{Asked, Failure, PeerHello, Status, Welcome};
+/// use switchboard_smol::{Client, Context, Credentials, Peer, Server};
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// /// What is known of each connection.
+/// struct User(u32);
+///
+/// let server = Server::builder()
+///     .authorize(|_hello: PeerHello, credentials: Option<Credentials>| async move {
+///         let who = credentials.ok_or_else(|| Failure::new(Status::UNAUTHENTICATED, "who?"))?;
+///         Ok(Welcome::new().state(User(who.uid)))
+///     })
+///     .check(|_: &Peer, asked: Asked<'_>| match asked {
+///         Asked::Publish(_) => Err(Failure::new(Status::PERMISSION_DENIED, "only the server does")),
+///         _ => Ok(()),
+///     })
+///     .handle("who-am-i", |cx: Context, ()| async move {
+///         Ok(cx.state::<User>().map(|user| user.0))
+///     })
+///     .on("log", |cx: Context, line: String| async move { println!("{}: {line}", cx.peer().id()) })
+///     .bind(address)
+///     .await?;
+///
+/// let client = Client::connect(address).await?;
+/// let uid: Option<u32> = client.request("who-am-i", &()).await?;
+/// assert!(uid.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct ServerBuilder<R> {
     services: Services,
     config: Config,

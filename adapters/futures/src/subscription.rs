@@ -21,6 +21,31 @@ use crate::wakers::On;
 /// values and [`Config::max_delivery_bytes`](switchboard::Config::max_delivery_bytes); above that the policy
 /// of the subscription decides, as at the server. By default the oldest are dropped, and
 /// [`DeliveryError::Lagged`] stands in their place.
+///
+/// ```
+/// use switchboard::DeliveryError;
+/// use switchboard_smol::Client;
+///
+/// # smol::block_on(async {
+/// # let folder = tempfile::tempdir()?;
+/// # let address = folder.path().join("app.sock");
+/// # let address = address.to_str().ok_or("a path that is no text")?;
+/// # let _server = switchboard_smol::Server::builder().bind(address).await?;
+/// let client = Client::connect(address).await?;
+/// let mut rooms = client.subscribe::<f64>("rooms.*.temperature").await?;
+/// client.publish("rooms.cellar.temperature", &12.5).await?;
+/// while let Some(delivery) = rooms.next().await {
+///     match delivery {
+///         Ok(delivery) if delivery.topic == "rooms.cellar.temperature" => break,
+///         Ok(delivery) => println!("{} is {}", delivery.topic, delivery.value),
+///         Err(DeliveryError::Lagged(count)) => println!("{count} are missing here"),
+///         // Of another type; or the last, and the stream ends behind it.
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[must_use = "dropping a subscription ends it"]
 pub struct Subscription<T> {
     subscribed: Subscribed,

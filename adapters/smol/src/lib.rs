@@ -61,7 +61,7 @@ impl Runtime for Smol {
     }
 
     #[cfg(unix)]
-    fn acceptor(listener: switchboard_endpoint::Listener) -> std::io::Result<Box<dyn Acceptor>> {
+    fn acceptor(listener: Listener) -> std::io::Result<Box<dyn Acceptor>> {
         Ok(Box::new(watch::Accepting::new(listener)?))
     }
 
@@ -91,3 +91,8 @@ impl Timer for Clock {
         polled.map(|_| self.at = None)
     }
 }
+
+/// The guides' programs must compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/own-executor.md")]
+struct Guides;

@@ -73,7 +73,7 @@ impl Runtime for Tokio {
     }
 
     #[cfg(unix)]
-    fn acceptor(listener: switchboard_endpoint::Listener) -> std::io::Result<Box<dyn Acceptor>> {
+    fn acceptor(listener: Listener) -> std::io::Result<Box<dyn Acceptor>> {
         Self::check().map_err(std::io::Error::other)?;
         Ok(Box::new(watch::Accepting::new(listener)?))
     }
