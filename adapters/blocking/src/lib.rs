@@ -87,11 +87,10 @@ pub use server_builder::ServerBuilder;
 pub use subscription::Subscription;
 pub use switchboard_endpoint::{Address, AdmissionLimits, Credentials, OpenError, Stream};
 
-/// The README's example must compile and run, and those of the guides.
+/// The guides' examples must compile and run.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
 #[doc = include_str!("../../../docs/first-program.md")]
 #[doc = include_str!("../../../docs/errors.md")]
 #[doc = include_str!("../../../docs/limits.md")]
 #[doc = include_str!("../../../docs/pubsub.md")]
-struct Readme;
+struct Guides;

@@ -103,8 +103,8 @@ impl<R: Runtime> ClientBuilder<R> {
         self
     }
 
-    /// Most handlers of the connection that run at once; further calls wait. At least 1; default 256: as
-    /// many as a peer may have under way by default, so that none waits unless this is asked for.
+    /// Most handlers of the connection that run at once; further calls wait. At least 1; default 256, so
+    /// that a server cannot have the work of all its calls (1,024 by default) in memory at once.
     #[must_use]
     pub const fn handlers(mut self, most: usize) -> Self {
         self.handlers = most;

@@ -101,8 +101,8 @@ impl ItemSender {
         Self(open)
     }
 
-    /// Sends an item. Waits while the caller takes none, at most until it gives the call up. The future may be
-    /// dropped: the item was sent, or it was not.
+    /// Sends an item. Waits while the caller takes none, at most until it gives the call up. Dropping the
+    /// future loses nothing: the item was sent, or it was not.
     ///
     /// # Errors
     ///

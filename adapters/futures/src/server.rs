@@ -228,7 +228,8 @@ impl<R: Runtime> Server<R> {
         self.closed().await;
     }
 
-    /// Waits until the server has ended; the future may be dropped. One on `stdio` ends by itself when its client has gone.
+    /// Waits until the server has ended; the future may be dropped. One on `stdio` ends by itself when its
+    /// client has gone.
     pub async fn closed(&self) {
         self.host().stopped().await;
     }

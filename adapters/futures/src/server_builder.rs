@@ -136,8 +136,8 @@ impl<R: Runtime> ServerBuilder<R> {
         self
     }
 
-    /// Most handlers of each connection that run at once; further calls wait. At least 1; default 256: as
-    /// many as a client may have under way by default, so that none waits unless this is asked for.
+    /// Most handlers of each connection that run at once; further calls wait. At least 1; default 256, so
+    /// that one client cannot have the work of all its calls (1,024 by default) in memory at once.
     #[must_use]
     pub const fn handlers(mut self, most: usize) -> Self {
         self.handlers = most;

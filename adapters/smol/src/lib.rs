@@ -92,7 +92,8 @@ impl Timer for Clock {
     }
 }
 
-/// The guides' programs must compile and run.
+/// The README's examples must compile and run, and those of the guide.
 #[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
 #[doc = include_str!("../../../docs/own-executor.md")]
 struct Guides;
