@@ -2,9 +2,10 @@
 //! in; bytes, events and a deadline come out. No socket, thread, clock, lock or future is in this
 //! crate, and it is `no_std`.
 //!
-//! Most programs want an adapter, which drives this crate over a transport: `switchboard-blocking`
-//! for plain threads, `switchboard-smol` or `switchboard-tokio` for futures, `switchboard-futures` for an
-//! executor of one's own (`docs/which-adapter.md` compares them). A program with an event loop of its own drives a [`Pump`].
+//! Most programs want an adapter, which drives this crate over a transport: `switchboard-blocking` for
+//! plain threads, `switchboard-smol` or `switchboard-tokio` for futures, `switchboard-futures` for an
+//! executor of one's own (`docs/which-adapter.md` compares them). A program with an event loop of its own
+//! drives a [`Pump`].
 //!
 //! # Layers
 //!
