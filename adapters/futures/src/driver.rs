@@ -119,10 +119,10 @@ impl Driver {
     /// Goes on with what is under way; whether it came to anything.
     fn serve(&mut self, cx: &mut Context<'_>) -> bool {
         for count in 0..TURN {
-            let Poll::Ready((call, answer)) = self.serving.poll(&self.link, cx) else {
-                return count > 0;
-            };
-            self.link.enter_as_driver().respond(call, answer);
+            let Poll::Ready(answer) = self.serving.poll(&self.link, cx) else { return count > 0 };
+            if let Some((call, answer)) = answer {
+                self.link.enter_as_driver().respond(call, answer);
+            }
         }
         true
     }
