@@ -50,7 +50,7 @@ impl Link {
             })
             .await?;
         let held = Ticket::new(self, ticket);
-        let pong = self.wait(On::Ticket(ticket), |state| {
+        let pong = self.wait(On::Timed(ticket), |state| {
             let pong = state.inbox.pong(ticket, state.now, until);
             if pong.is_pending() {
                 state.wake_at(until);
