@@ -54,16 +54,19 @@ impl Driver {
     ) -> Poll<Result<Arc<PeerWelcome>, OpenError>> {
         self.link.seat.set_driver(cx.waker());
         loop {
-            let mut state = self.link.enter_as_driver();
-            let more = self.link.drive(&mut state);
-            if let Some(welcome) = state.welcome.clone() {
-                return Poll::Ready(Ok(welcome));
+            let (more, done) = {
+                let mut state = self.link.enter_as_driver();
+                let more = self.link.drive(&mut state);
+                let refused = state.inbox.closed().cloned().map(|reason| {
+                    let error = state.open_error.take();
+                    Err(error.unwrap_or_else(|| reason.into()))
+                });
+                (more, state.welcome.clone().map(Ok).or(refused))
+            };
+            self.tell();
+            if let Some(done) = done {
+                return Poll::Ready(done);
             }
-            if let Some(reason) = state.inbox.closed().cloned() {
-                let error = state.open_error.take();
-                return Poll::Ready(Err(error.unwrap_or_else(|| reason.into())));
-            }
-            drop(state);
             if !self.open() {
                 if more {
                     cx.waker().wake_by_ref();
