@@ -122,9 +122,8 @@ fn is_alone(state: &mut State) -> bool {
 impl Waits {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Open, CallError>> {
         let Self { link, channel, args, options, attempt } = self;
-        let tried = link.poll(On::Room, cx, |state| {
-            try_to_begin(link, state, channel, args, options, attempt)
-        });
+        let tried = link
+            .poll(On::Room, cx, |state| try_to_begin(link, state, channel, args, options, attempt));
         tried.map_ok(|(ticket, id)| Open { link: Arc::clone(link), ticket, id })
     }
 }
