@@ -117,6 +117,10 @@ impl Inbox {
             return Poll::Ready(Err(CallError::Cancelled(Fate::MayHaveRun)));
         }
         match session.connection().item(now, call, payload) {
+            // Its answer waits for room: what is said behind it never goes.
+            Err(Rejected::NoCredit | Rejected::Full) if self.is_answered(call) => {
+                Poll::Ready(Err(CallError::Rejected(Rejected::UnknownCall)))
+            }
             Err(Rejected::NoCredit | Rejected::Full) => Poll::Pending,
             sent => Poll::Ready(sent.map_err(|rejected| self.call_error(session, rejected))),
         }

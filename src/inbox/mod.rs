@@ -290,7 +290,8 @@ impl Inbox {
     }
 
     /// Answers a call of the peer, now or as soon as there is room: whoever gives an answer never waits
-    /// for the peer to read.
+    /// for the peer to read. Whoever waits for items of this call, or for room for them, is to look again: as
+    /// after [`Stir::Call`].
     pub fn respond(
         &mut self,
         now: Instant,
@@ -315,6 +316,11 @@ impl Inbox {
             self.stopped.remove(call);
             self.answers.pop_front();
         }
+    }
+
+    /// Whether the answer to this call of the peer waits for room.
+    fn is_answered(&self, call: CallId) -> bool {
+        self.answers.iter().any(|(answered, _)| *answered == call)
     }
 
     /// Whether answers wait for the peer to read: so long it is given no further work, and its answers

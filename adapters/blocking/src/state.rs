@@ -211,6 +211,12 @@ impl State {
     /// Answers a call of the peer, now or as soon as there is room.
     pub(crate) fn respond(&mut self, call: CallId, answer: Result<Payload, Failure>) {
         self.inbox.respond(self.now, &mut self.session, call, answer);
+        // Its streams are over, for whichever thread still has them. The thread of a connection has none of
+        // its own, and is not woken.
+        self.stirs += 1;
+        let waits = |seat: &Seat| seat.kind == Kind::Caller && seat.ticket.is_none();
+        self.stirred |= self.seat.as_ref().is_some_and(waits);
+        self.unpark(|waiter| waiter.is_none());
     }
 
     /// What the holder of the seat is to deal with next.

@@ -5,10 +5,13 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use common::{Home, no_hurry, patient, wait_until};
-use switchboard::{CallError, Failure};
+use switchboard::{CallError, Failure, Rejected};
 use switchboard_blocking::{Client, Context, Server, ServerBuilder};
 
 fn sum(cx: Context, (): ()) -> Result<u64, Failure> {
@@ -95,4 +98,36 @@ fn an_exchange_that_was_dropped_is_open_no_more() {
     drop(exchange);
     // Nobody reads for an idle client; whoever asks next does.
     wait_until(|| client.ping().is_ok() && client.counters().open_made == 0);
+}
+
+#[test]
+fn an_item_that_waits_for_room_ends_with_its_call() {
+    let (told, tells) = channel();
+    let home = Home::of(server().handle("answered", move |cx: Context, ()| {
+        let (sender, sent) = (cx.sender()?, Arc::new(AtomicUsize::new(0)));
+        let (told, theirs) = (told.clone(), Arc::clone(&sent));
+        thread::spawn(move || {
+            let refused = loop {
+                match sender.send(&"x".repeat(1000)) {
+                    Ok(()) => theirs.fetch_add(1, Ordering::Relaxed),
+                    Err(error) => break error,
+                };
+            };
+            told.send(refused).unwrap();
+        });
+        // As good as certain: it sends no more, because nobody takes anything.
+        let mut still = (0, 0);
+        while still.0 == 0 || still.1 < 1000 {
+            thread::yield_now();
+            let now = sent.load(Ordering::Relaxed);
+            still = (now, if now == still.0 { still.1 + 1 } else { 0 });
+        }
+        Ok(())
+    }));
+    let mut config = no_hurry();
+    config.stream_window = 10_000;
+    let client = home.connect(Client::builder().config(config));
+    let exchange = client.open("answered", &()).unwrap();
+    assert_eq!(tells.recv(), Ok(CallError::Rejected(Rejected::UnknownCall)));
+    exchange.answer::<()>().unwrap();
 }

@@ -107,7 +107,7 @@ impl<R> Call<R> {
 
 fn begin(link: Arc<Link>, channel: &str, args: Payload, options: &Options) -> Stage {
     let mut attempt = Attempt::new();
-    let tried = try_to_begin(&link, channel, &args, options, &mut attempt);
+    let tried = try_to_begin(&link, &mut link.enter(), channel, &args, options, &mut attempt);
     match tried {
         Poll::Ready(Ok((ticket, id))) => Stage::Open(Open { link, ticket, id }),
         Poll::Ready(Err(error)) => Stage::Failed(error),
@@ -120,21 +120,21 @@ fn begin(link: Arc<Link>, channel: &str, args: Payload, options: &Options) -> St
 
 fn try_to_begin(
     link: &Link,
+    state: &mut State,
     channel: &str,
     args: &Payload,
     options: &Options,
     attempt: &mut Attempt,
 ) -> Poll<Result<(usize, CallId), CallError>> {
-    let mut state = link.enter();
     let tried = attempt.poll(state.now, options, &link.config, |options| {
         state.begin(|session, now, ticket| session.request(now, channel, args, options, ticket))
     });
     match &tried {
-        Poll::Ready(Ok(_)) if is_alone(&mut state) => link.nudge(&mut state),
+        Poll::Ready(Ok(_)) if is_alone(state) => link.nudge(state),
         Poll::Ready(Ok(_)) => {
             state.calls_driver |= link.seat.clear();
             if state.session.connection().unsent() >= BATCH {
-                link.nudge(&mut state);
+                link.nudge(state);
             } else {
                 state.calls_driver = true;
             }
@@ -153,13 +153,8 @@ fn is_alone(state: &mut State) -> bool {
 impl Waits {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Open, CallError>> {
         let Self { link, channel, args, options, attempt } = self;
-        let tried = try_to_begin(link, channel, args, options, attempt);
-        if tried.is_pending() {
-            let mut state = link.enter();
-            state.wakers.add(On::Room, cx.waker());
-            // There may be room since.
-            link.nudge(&mut state);
-        }
+        let tried = link
+            .poll(On::Room, cx, |state| try_to_begin(link, state, channel, args, options, attempt));
         tried.map_ok(|(ticket, id)| Open { link: Arc::clone(link), ticket, id })
     }
 }

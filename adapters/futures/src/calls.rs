@@ -47,7 +47,7 @@ impl Link {
             .when_there_is_room(options, |state, _| state.inbox.ping(state.now, &mut state.session))
             .await?;
         let held = Ticket::new(self, ticket);
-        let pong = self.wait(On::Ticket(ticket), |state| {
+        let pong = self.wait(On::Timed(ticket), |state| {
             let pong = state.inbox.pong(ticket, state.now, until);
             if pong.is_pending() {
                 state.wake_at(until);

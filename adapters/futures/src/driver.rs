@@ -71,17 +71,19 @@ impl Driver {
     pub(crate) fn poll_welcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), OpenError>> {
         self.link.seat.set_driver(cx.waker());
         loop {
-            let more = self.link.drive(&mut self.link.enter_as_driver());
+            let (more, done) = {
+                let mut state = self.link.enter_as_driver();
+                let more = self.link.drive(&mut state);
+                let refused = state.inbox.closed().cloned().map(|reason| {
+                    let error = state.open_error.take();
+                    Err(error.unwrap_or_else(|| reason.into()))
+                });
+                (more, state.welcome.as_ref().map(|_| Ok(())).or(refused))
+            };
             self.tell();
-            let mut state = self.link.enter_as_driver();
-            if state.welcome.is_some() {
-                return Poll::Ready(Ok(()));
+            if let Some(done) = done {
+                return Poll::Ready(done);
             }
-            if let Some(reason) = state.inbox.closed().cloned() {
-                let error = state.open_error.take();
-                return Poll::Ready(Err(error.unwrap_or_else(|| reason.into())));
-            }
-            drop(state);
             if !self.open() {
                 if more {
                     cx.waker().wake_by_ref();
@@ -155,10 +157,10 @@ impl Driver {
     /// Goes on with what is under way; whether it came to anything.
     fn serve(&mut self, cx: &mut Context<'_>) -> bool {
         for count in 0..TURN {
-            let Poll::Ready((call, answer)) = self.serving.poll(&self.link, cx) else {
-                return count > 0;
-            };
-            self.link.enter_as_driver().respond(call, answer);
+            let Poll::Ready(answer) = self.serving.poll(&self.link, cx) else { return count > 0 };
+            if let Some((call, answer)) = answer {
+                self.link.enter_as_driver().respond(call, answer);
+            }
         }
         true
     }

@@ -187,7 +187,8 @@ impl Link {
                 }
                 SessionNext::Done(reason) => {
                     if !core::mem::replace(&mut state.done, true) {
-                        if let Some(transport) = &state.transport {
+                        // Whoever keeps a call or a client keeps no descriptor with it.
+                        if let Some(transport) = state.transport.take() {
                             transport.hang_up();
                         }
                         state.end(&reason);

@@ -129,7 +129,7 @@ impl Serving {
             Event::Request { call, deadline, request, .. } => {
                 let work = Waiting { call, deadline, request };
                 if self.running.len() < self.most {
-                    return self.start(link, work);
+                    return self.start(work);
                 }
                 self.waiting.push_back(work);
             }
@@ -169,7 +169,7 @@ impl Serving {
     }
 
     /// Has a handler run for a call; gives the answer if there is one at once.
-    fn start(&mut self, _: &Arc<Link>, work: Waiting) -> Option<(CallId, Answer)> {
+    fn start(&mut self, work: Waiting) -> Option<(CallId, Answer)> {
         let Waiting { call, deadline, request } = work;
         let handler = self.services.handler(request.channel());
         let (Some(handler), Some(facts)) = (handler, self.peer.get()) else {
@@ -189,47 +189,56 @@ impl Serving {
         None
     }
 
-    /// Goes on with all that is under way; gives an answer, or says that all waits.
+    /// Goes on with all that is under way, or says that all waits. What it comes to is to be written, and may
+    /// have more read; of a handler that is done it is the answer.
     pub(crate) fn poll(
         &mut self,
         link: &Arc<Link>,
         cx: &mut TaskContext<'_>,
-    ) -> Poll<(CallId, Answer)> {
-        if let Some(welcoming) = &mut self.welcoming {
-            if let Poll::Ready(facts) = welcoming.poll_unpin(cx) {
-                self.welcoming = None;
-                if let Some(facts) = facts {
-                    self.introduce(facts);
-                }
-            }
+    ) -> Poll<Option<(CallId, Answer)>> {
+        if self.poll_welcoming(cx) | self.poll_listeners(link, cx) {
+            return Poll::Ready(None);
         }
-        self.poll_listeners(link, cx);
         loop {
             match Pin::new(&mut self.handlers).poll_next(cx) {
                 Poll::Ready(Some((call, answer))) => {
                     self.running.remove(&call);
-                    return Poll::Ready((call, answer));
+                    return Poll::Ready(Some((call, answer)));
                 }
                 Poll::Ready(None) | Poll::Pending => {
                     let next = (self.running.len() < self.most).then(|| self.waiting.pop_front());
                     let Some(work) = next.flatten() else { return Poll::Pending };
-                    if let Some(answer) = self.start(link, work) {
-                        return Poll::Ready(answer);
+                    if let Some(answer) = self.start(work) {
+                        return Poll::Ready(Some(answer));
                     }
                 }
             }
         }
     }
 
-    fn poll_listeners(&mut self, link: &Arc<Link>, cx: &mut TaskContext<'_>) {
+    /// Whether a client was let in or refused.
+    fn poll_welcoming(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        let Some(welcoming) = &mut self.welcoming else { return false };
+        let Poll::Ready(facts) = welcoming.poll_unpin(cx) else { return false };
+        self.welcoming = None;
+        if let Some(facts) = facts {
+            self.introduce(facts);
+        }
+        true
+    }
+
+    /// Whether messages were taken.
+    fn poll_listeners(&mut self, link: &Arc<Link>, cx: &mut TaskContext<'_>) -> bool {
+        let mut any = false;
         loop {
             if let Some(listening) = &mut self.listening {
                 if listening.poll_unpin(cx).is_pending() {
-                    return;
+                    return any;
                 }
                 self.listening = None;
             }
-            let Some(message) = self.messages.pop_front() else { return };
+            let Some(message) = self.messages.pop_front() else { return any };
+            any = true;
             // Before and not behind: the listener may call its sender back, and wait for the answer.
             link.lock().taken(message.size());
             self.listening = self.listen(link, message);

@@ -140,6 +140,8 @@ impl State {
     /// Answers a call of the peer, now or as soon as there is room.
     pub(crate) fn respond(&mut self, call: CallId, answer: Result<Payload, Failure>) {
         self.inbox.respond(self.now, &mut self.session, call, answer);
+        // Its streams are over, for whichever task still has them.
+        self.wakers.stir(Stir::Call(call));
     }
 
     /// What the driver is to deal with next.

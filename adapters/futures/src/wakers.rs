@@ -10,6 +10,8 @@ use switchboard::{CallId, Stir};
 pub(crate) enum On {
     /// The end of what it commanded.
     Ticket(usize),
+    /// The same, which this side does not wait for longer than until its time is over.
+    Timed(usize),
     /// Items of a call, or room for them.
     Call(CallId),
     /// A delivery.
@@ -35,11 +37,10 @@ impl Wakers {
     /// A task waits for this from now on.
     pub(crate) fn add(&mut self, on: On, waker: &Waker) {
         match on {
-            On::Ticket(ticket) => {
-                if self.tickets.len() <= ticket {
-                    self.tickets.resize(ticket + 1, None);
-                }
-                set(&mut self.tickets[ticket], waker);
+            On::Ticket(ticket) => self.add_ticket(ticket, waker),
+            On::Timed(ticket) => {
+                self.add_ticket(ticket, waker);
+                push(&mut self.room, waker);
             }
             On::Call(call) => push(self.calls.entry(call).or_default(), waker),
             On::Subscription(subscription) => {
@@ -51,6 +52,13 @@ impl Wakers {
             On::Room => push(&mut self.room, waker),
             On::End => push(&mut self.end, waker),
         }
+    }
+
+    fn add_ticket(&mut self, ticket: usize, waker: &Waker) {
+        if self.tickets.len() <= ticket {
+            self.tickets.resize(ticket + 1, None);
+        }
+        set(&mut self.tickets[ticket], waker);
     }
 
     /// The task with this ticket is just now looking.
