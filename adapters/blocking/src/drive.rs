@@ -52,8 +52,8 @@ impl Link {
                     return Turn::Again;
                 }
                 SessionNext::Done(reason) => {
-                    // The descriptor may live on in another thread's hands; the peer is told now. Whoever keeps
-                    // a client keeps none with it.
+                    // The descriptor may live on in another thread's hands; the peer is told now. Whoever
+                    // keeps a client keeps none with it.
                     if let Some(stream) = state.stream.take() {
                         stream.hang_up();
                     }
