@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
@@ -64,7 +65,7 @@ struct Waiting {
 /// A handler that runs for a call.
 struct Handling {
     call: CallId,
-    work: Abortable<Work<Answer>>,
+    work: Option<Abortable<Work<Answer>>>,
 }
 
 impl Future for Handling {
@@ -72,8 +73,17 @@ impl Future for Handling {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         // Of one that nobody waits for any more the core tells why, whatever is said here.
-        let answer = self.work.poll_unpin(cx).map(|done| done.unwrap_or(Ok(Payload::null())));
+        let Some(work) = &mut self.work else { return Poll::Pending };
+        let answer = work.poll_unpin(cx).map(|done| done.unwrap_or(Ok(Payload::null())));
         answer.map(|answer| (self.call, answer))
+    }
+}
+
+impl Drop for Handling {
+    /// A handler that is stopped is dropped where it waited: its panic is not the connection's.
+    fn drop(&mut self) {
+        let work = self.work.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
     }
 }
 
@@ -185,7 +195,7 @@ impl Serving {
         };
         let work = handler.call(context, request.into_payload(), self.limits).boxed();
         self.running.insert(call, handle);
-        self.handlers.push(Handling { call, work: Abortable::new(work, registration) });
+        self.handlers.push(Handling { call, work: Some(Abortable::new(work, registration)) });
         None
     }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use switchboard::{Backoff, CallError, Failure, Rejected, Restart, SessionStatus, Welcome};
 use switchboard_smol::{Client, Context, Server, ServerBuilder};
 
-use common::{GOODBYE, Place, Raw, WELCOME, no_hurry, watchdog, within};
+use common::{GOODBYE, Place, Raw, WELCOME, no_hurry, silent_panic, watchdog, within};
 
 /// Long enough that nothing is ready at once, and short enough not to matter.
 const SHORTLY: Duration = Duration::from_millis(5);
@@ -153,6 +153,37 @@ fn an_item_that_waits_for_room_ends_with_its_call() {
         let unknown = CallError::Rejected(Rejected::UnknownCall);
         assert_eq!(sent, Err(unknown));
         exchange.answer::<()>().await.unwrap();
+    });
+}
+
+/// Panics wherever it is dropped.
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        silent_panic();
+    }
+}
+
+// Threat 73.
+#[test]
+fn a_handler_that_panics_when_it_is_stopped_harms_nobody_else() {
+    let (told, tells) = mpsc::channel();
+    let server = server().handle("panics", move |_: Context, ()| {
+        let told = told.clone();
+        async move {
+            let _panics = Panics;
+            told.send(()).unwrap();
+            std::future::pending::<Result<(), Failure>>().await
+        }
+    });
+    on(server, |address| async move {
+        let client = Client::connect(&address).await.unwrap();
+        let call = client.request::<()>("panics", &());
+        smol::unblock(move || tells.recv().unwrap()).await;
+        drop(call);
+        assert_eq!(client.request::<u64>("add", &(1, 2)).await.unwrap(), 3);
+        assert!(client.closed().is_none());
     });
 }
 
