@@ -9,7 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Gate, HELLO, Home, Place, Raw, Tell, silent_panic, watchdog};
-use switchboard::{CloseReason, Config, Failure, Payload, Status, Timer, Welcome, to_payload};
+use switchboard::{
+    Backoff, CloseReason, Config, Failure, Payload, SessionStatus, Status, Timer, Welcome,
+    to_payload,
+};
 use switchboard_blocking::{Client, OpenError, Server};
 
 #[test]
@@ -287,4 +290,23 @@ fn a_client_sends_nothing_to_a_server_that_it_does_not_trust() {
     assert!(credentials.same_user_or_root());
     let trusting = Client::builder().verify_server(|_| true);
     trusting.connect(&home.address).unwrap().ping().unwrap();
+}
+
+#[test]
+fn whoever_connects_is_told_how_that_goes() {
+    let (place, _watchdog) = (Place::new(), watchdog());
+    let address = place.address();
+    let (told, tells) = channel();
+    let connecting = Client::builder()
+        .reconnect(Backoff::new().first(Duration::from_millis(1)))
+        .on_status(move |status| drop(told.send(status)));
+    let theirs = address.clone();
+    let connecting = thread::spawn(move || connecting.connect(&theirs).unwrap());
+    for expected in
+        [SessionStatus::Connecting, SessionStatus::Disconnected, SessionStatus::Reconnecting]
+    {
+        assert_eq!(tells.recv(), Ok(expected));
+    }
+    let _server = Server::builder().bind(&address).unwrap();
+    connecting.join().unwrap();
 }

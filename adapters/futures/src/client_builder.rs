@@ -165,7 +165,7 @@ impl<R: Runtime> ClientBuilder<R> {
     }
 
     /// Is told each change of the status of a connection that [comes back](Self::reconnect), in their
-    /// order, in the driver's task: it must not wait.
+    /// order, in the driver's task, and before there is one in that which connects: it must not wait.
     #[must_use]
     pub fn on_status(mut self, listener: impl Fn(SessionStatus) + Send + Sync + 'static) -> Self {
         self.services.tell_status(listener);
