@@ -125,8 +125,10 @@ impl Inbox {
             match left {
                 Err(Rejected::Full | Rejected::Busy) => return,
                 Ok((ticket, _)) => self.abandon(ticket),
-                // It has ended already.
-                Err(_) => {}
+                // It has not begun, or has ended already, and then this does nothing.
+                Err(_) => {
+                    let _ = session.cancel(now, subscription);
+                }
             }
             self.feeds.has_left(subscription);
         }

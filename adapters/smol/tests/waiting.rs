@@ -230,3 +230,19 @@ fn whoever_connects_is_told_how_that_goes() {
         connecting.await.unwrap();
     });
 }
+
+// Threat 72.
+#[test]
+fn a_subscription_that_nobody_waited_for_is_ended() {
+    on(server(), |address| async move {
+        let client = Client::connect(&address).await.unwrap();
+        for _ in 0..20 {
+            {
+                let mut subscribing = Box::pin(client.subscribe::<u64>("n"));
+                let _ = poll_fn(|cx| Poll::Ready(subscribing.as_mut().poll(cx).map(drop))).await;
+            }
+            // Behind it on the wire. Its end may be, too.
+            while client.publish_counted("n", &1).await.unwrap() > 0 {}
+        }
+    });
+}
