@@ -10,7 +10,7 @@ use switchboard::{
     SessionStatus, ToPayload,
 };
 use switchboard_endpoint::{
-    Address, Credentials, OpenError, Stream, VerifyServer, seed, verify_server,
+    Address, Credentials, OpenError, Stream, VerifyServer, dial, seed, verify_server,
 };
 
 use crate::client::{Client, Shared};
@@ -176,11 +176,12 @@ impl ClientBuilder {
         let mut builder = self.checked()?;
         let address: Address = address.parse()?;
         let verify = builder.verify.take();
-        let opens = move || dial(&address, verify.as_deref());
         if builder.backoff.is_some() {
+            let opens = move |known| dial(&address, verify.as_deref(), known);
             return builder.open(Err(Box::new(opens)));
         }
-        builder.open(Ok(opens()?))
+        let stream = Stream::connect(&address)?;
+        builder.open(Ok(trusted(stream, &address.to_string(), verify.as_deref())?))
     }
 
     /// The same over a stream that is connected already: to a child process, or within this one.
@@ -245,11 +246,6 @@ impl ClientBuilder {
         }
         Ok(Client::new(Shared { link, services }))
     }
-}
-
-/// Opens a stream to the server, if that is the right one.
-fn dial(address: &Address, verify: Option<&VerifyServer>) -> Result<Opened, OpenError> {
-    trusted(Stream::connect(address)?, &address.to_string(), verify)
 }
 
 /// A stream to the right server, and who that is.

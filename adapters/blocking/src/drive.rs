@@ -123,8 +123,9 @@ impl Link {
             return (state, false);
         };
         state.connects = false;
+        let known = state.welcome.is_some();
         drop(state);
-        let opened = opens();
+        let opened = opens(known);
         let mut state = self.enter();
         let now = state.now;
         match opened {
@@ -132,9 +133,9 @@ impl Link {
                 (state.stream, state.server) = (Some(Arc::new(stream)), server);
                 state.session.connected(now);
             }
-            Err(error) => {
-                state.session.failed(now, error.close_reason());
-                state.open_error = Some(error);
+            Err(unopened) => {
+                state.session.failed(now, unopened.reason());
+                state.open_error = Some(unopened.error);
             }
         }
         (state, true)

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use switchboard::{CloseReason, Config, Event, Instant, Session, SessionStatus};
-use switchboard_endpoint::{Credentials, OpenError, Stream};
+use switchboard_endpoint::{Credentials, Stream, Unopened};
 
 use crate::peer::PeerFacts;
 use crate::state::State;
@@ -26,8 +26,8 @@ const BATCH_TIME: Duration = Duration::from_millis(1);
 /// that reads nothing, by default.
 const LOOK: Duration = Duration::from_secs(4);
 
-/// Opens a stream to the server, as often as it is lost.
-pub(crate) type Opens = Box<dyn Fn() -> Result<Opened, OpenError> + Send + Sync>;
+/// Opens a stream to the server, as often as it is lost; whether one was there before.
+pub(crate) type Opens = Box<dyn Fn(bool) -> Result<Opened, Unopened> + Send + Sync>;
 /// A stream, and who the kernel says is at its other end.
 pub(crate) type Opened = (Stream, Option<Credentials>);
 

@@ -3,6 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::FileType;
 use rustix::io::{Errno, retry_on_intr};
@@ -30,10 +31,24 @@ impl Stream {
     /// - [`OpenError::BadConfig`], [`OpenError::BadAddress`]: as of [`Stream::stdio`].
     /// - [`OpenError::Io`]: all else.
     pub fn connect(address: &Address) -> Result<Self, OpenError> {
+        Self::connect_within(address, tcp::PATIENCE)
+    }
+
+    /// The same for one who must not wait, or who tries again by itself: over TCP, too, a full queue is told
+    /// at once, which there takes 50 ms.
+    ///
+    /// # Errors
+    ///
+    /// As of [`connect`](Self::connect).
+    pub fn connect_now(address: &Address) -> Result<Self, OpenError> {
+        Self::connect_within(address, tcp::MOMENT)
+    }
+
+    fn connect_within(address: &Address, patience: Duration) -> Result<Self, OpenError> {
         match &address.0 {
             Place::Path(_) | Place::Name(_) => to_file(&address.path()?, address),
             Place::Abstract(name) => to_abstract(name, address),
-            Place::Tcp(host, port) => tcp::connect(*host, *port, address),
+            Place::Tcp(host, port) => tcp::connect(*host, *port, address, patience),
             Place::Stdio => Self::stdio(),
         }
     }

@@ -84,18 +84,6 @@ impl OpenError {
         Self::Io(io::Error::new(error.kind(), format!("{doing}: {error}")))
     }
 
-    /// The same for a [`Session`](switchboard::Session), which tries again where that may help.
-    #[must_use]
-    pub fn close_reason(&self) -> CloseReason {
-        let message = self.to_string();
-        match self {
-            Self::NotRunning { .. } | Self::Busy { .. } | Self::Io(_) => {
-                CloseReason::Unreachable { message }
-            }
-            _ => CloseReason::Aborted { message },
-        }
-    }
-
     /// No version in common: who has to update?
     fn versions(theirs: Vec<u16>) -> Self {
         let newest = VERSIONS.iter().max();

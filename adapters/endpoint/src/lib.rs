@@ -5,13 +5,14 @@
 //! There is no protocol in here, no thread and no async: every function returns at once, but for
 //! [`Listener::bind`], which may wait up to two seconds for another program that starts in the
 //! same folder, and [`Stream::connect`], which may wait up to four for a TCP server whose queue is
-//! full. Streams and listeners are non-blocking; whoever drives them waits for them.
+//! full ([`Stream::connect_now`] does not). Streams and listeners are non-blocking; whoever drives
+//! them waits for them.
 //!
 //! Who may call whom: `error`, `credentials`, `pause`, `stop` and `topics` know nobody; `status` knows
 //! `credentials`; `authorize` knows `credentials` and `error`; `admission`, `address` (spelling), `resolve`
 //! (from a spelling to a file) and `folder` know `error`; `stream` knows `pipes` (and that `sigpipe`);
-//! `connect`, `tcp` and `stdio` open streams; `file` makes the socket file; `listener` and `options` use
-//! them all but `authorize` and `admission`.
+//! `connect`, `tcp` and `stdio` open streams; `dial` uses `connect` and `authorize`; `file` makes the socket
+//! file; `listener` and `options` use them all but `dial`, `authorize` and `admission`.
 //!
 //! Served on Unix. Elsewhere the package has the same types, and opening anything says
 //! [`OpenError::BadAddress`].
@@ -22,6 +23,7 @@ mod address;
 mod admission;
 mod authorize;
 mod credentials;
+mod dial;
 mod error;
 mod options;
 mod pause;
@@ -56,6 +58,7 @@ pub use address::Address;
 pub use admission::{Admission, AdmissionLimits, Arrival, COME_BACK, next_connection, seed};
 pub use authorize::{VerifyServer, default_authorize, verify_server};
 pub use credentials::Credentials;
+pub use dial::{Unopened, dial};
 pub use error::OpenError;
 pub use options::BindOptions;
 pub use pause::AcceptPause;

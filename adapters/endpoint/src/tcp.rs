@@ -11,20 +11,27 @@ use crate::stream::Stream;
 
 /// How long to wait for a server whose queue of clients is full. The system asks it again after 1
 /// and 3 s; everybody else on this machine answers at once.
-const PATIENCE: Duration = Duration::from_secs(4);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
+/// How long until nobody has answered. Where there is room the system does it before the attempt returns.
+pub(crate) const MOMENT: Duration = Duration::from_millis(50);
 
-pub(crate) fn connect(host: Host, port: u16, address: &Address) -> Result<Stream, OpenError> {
+pub(crate) fn connect(
+    host: Host,
+    port: u16,
+    address: &Address,
+    patience: Duration,
+) -> Result<Stream, OpenError> {
     if port == 0 {
         return Err(OpenError::BadAddress(format!(
             "{address}: port 0 lets a server choose; connect to the port that it then tells"
         )));
     }
     let connected = match host {
-        Host::Ip(ip) => connect_to(ip, port),
-        Host::Localhost => match connect_to(Ipv4Addr::LOCALHOST.into(), port) {
+        Host::Ip(ip) => connect_to(ip, port, patience),
+        Host::Localhost => match connect_to(Ipv4Addr::LOCALHOST.into(), port, patience) {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 // Where IPv6 is missing this fails in other ways, and nobody serves all the same.
-                connect_to(Ipv6Addr::LOCALHOST.into(), port).map_err(|second| {
+                connect_to(Ipv6Addr::LOCALHOST.into(), port, patience).map_err(|second| {
                     if second.kind() == ErrorKind::TimedOut { second } else { error }
                 })
             }
@@ -36,7 +43,7 @@ pub(crate) fn connect(host: Host, port: u16, address: &Address) -> Result<Stream
         Err(error) => Err(match error.kind() {
             ErrorKind::ConnectionRefused => OpenError::NotRunning { address: address.to_string() },
             ErrorKind::TimedOut => OpenError::busy(format!(
-                "{address} has not answered for {PATIENCE:?}: too many clients wait to be accepted"
+                "{address} has not answered for {patience:?}: too many clients wait to be accepted"
             )),
             ErrorKind::PermissionDenied => OpenError::NotPermitted(format!(
                 "this system does not let this program connect to {address}; check its firewall"
@@ -46,8 +53,8 @@ pub(crate) fn connect(host: Host, port: u16, address: &Address) -> Result<Stream
     }
 }
 
-fn connect_to(ip: IpAddr, port: u16) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect_timeout(&SocketAddr::new(ip, port), PATIENCE)?;
+fn connect_to(ip: IpAddr, port: u16, patience: Duration) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect_timeout(&SocketAddr::new(ip, port), patience)?;
     // Where nobody listens, the system may choose this very port for our own end, and connect the
     // socket to itself.
     if socket.local_addr()? == socket.peer_addr()? {

@@ -40,6 +40,15 @@ impl Stream {
         unserved(address)
     }
 
+    /// Connects to a server.
+    ///
+    /// # Errors
+    ///
+    /// Always [`OpenError::BadAddress`].
+    pub fn connect_now(address: &Address) -> Result<Self, OpenError> {
+        unserved(address)
+    }
+
     /// Makes standard input and output a stream.
     ///
     /// # Errors

@@ -170,6 +170,7 @@ fn a_server_whose_queue_is_full_is_busy() {
         assert!(clients.len() < 100, "the queue is never full");
     };
     assert!(matches!(full, OpenError::Busy { .. }), "{full}");
+    assert!(matches!(Stream::connect_now(&address), Err(OpenError::Busy { .. })));
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 

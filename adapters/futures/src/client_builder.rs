@@ -12,7 +12,7 @@ use switchboard::{
     SessionStatus, ToPayload,
 };
 use switchboard_endpoint::{
-    Address, Credentials, OpenError, Stream, VerifyServer, seed, verify_server,
+    Address, Credentials, OpenError, Stream, Unopened, VerifyServer, dial, seed, verify_server,
 };
 
 use crate::client::{Client, Shared};
@@ -200,14 +200,15 @@ impl<R: Runtime> ClientBuilder<R> {
         let mut builder = self.checked()?;
         let address: Address = address.parse()?;
         let verify = builder.verify.take();
-        let dial = move || {
-            let stream = Stream::connect(&address)?;
-            trusted::<R>(stream, &address.to_string(), verify.as_deref())
+        let dial = move |known| {
+            let (stream, server) = dial(&address, verify.as_deref(), known)?;
+            Ok((R::transport(stream)?, server))
         };
         if builder.backoff.is_some() {
             return builder.open(Err(Box::new(dial))).await;
         }
-        builder.open(Ok(dial()?)).await
+        let opened = dial(false).map_err(|Unopened { error, .. }| error)?;
+        builder.open(Ok(opened)).await
     }
 
     /// As [`connect`](Self::connect), over a stream that is connected already: to a child process, or within
@@ -223,7 +224,9 @@ impl<R: Runtime> ClientBuilder<R> {
                 "a stream that is given cannot be opened again: `reconnect` goes with an address";
             return Err(OpenError::BadConfig(text.into()));
         }
-        let opened = trusted::<R>(stream, "the stream", builder.verify.as_deref())?;
+        let server = stream.credentials()?;
+        verify_server(server.as_ref(), "the stream", builder.verify.as_deref())?;
+        let opened = (R::transport(stream)?, server);
         let (client, driver) = builder.open(Ok(opened)).await?;
         R::spawn(async move { drop(driver.await) });
         Ok(client)
@@ -267,15 +270,4 @@ impl<R: Runtime> ClientBuilder<R> {
         poll_fn(|cx| driver.poll_welcome(cx)).await?;
         Ok((Client::new(Shared { link, services }), driver))
     }
-}
-
-/// A transport to the right server, and who that is.
-fn trusted<R: Runtime>(
-    stream: Stream,
-    address: &str,
-    verify: Option<&VerifyServer>,
-) -> Result<Opened, OpenError> {
-    let server = stream.credentials()?;
-    verify_server(server.as_ref(), address, verify)?;
-    Ok((R::transport(stream)?, server))
 }

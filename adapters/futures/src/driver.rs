@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use switchboard::CloseReason;
-use switchboard_endpoint::OpenError;
+use switchboard_endpoint::{OpenError, Unopened};
 
 use crate::link::Link;
 use crate::peer::PeerFacts;
@@ -18,9 +18,8 @@ use crate::state::Opened;
 /// So many answers in a row, then other tasks have their turn.
 const TURN: usize = 64;
 
-/// Opens a transport to the server, as often as it is lost. It does not wait, but for TCP whose server has no
-/// room.
-pub(crate) type Dial = Box<dyn Fn() -> Result<Opened, OpenError> + Send + Sync>;
+/// Opens a transport to the server, as often as it is lost; whether one was there before. It does not wait.
+pub(crate) type Dial = Box<dyn Fn(bool) -> Result<Opened, Unopened> + Send + Sync>;
 
 /// Drives one connection to its end, and says why it ended: reads and writes what its calls do not, keeps
 /// time, and runs its handlers and listeners. Until it is polled nothing of that happens.
@@ -95,9 +94,12 @@ impl Driver {
 
     /// Opens a transport, if one is wanted; whether one was.
     fn open(&self) -> bool {
-        let wanted = core::mem::take(&mut self.link.enter_as_driver().connects);
+        let (wanted, known) = {
+            let mut state = self.link.enter_as_driver();
+            (core::mem::take(&mut state.connects), state.welcome.is_some())
+        };
         let Some(dial) = self.dial.as_ref().filter(|_| wanted) else { return false };
-        let opened = dial();
+        let opened = dial(known);
         let mut state = self.link.enter_as_driver();
         let now = state.now;
         match opened {
@@ -105,9 +107,9 @@ impl Driver {
                 state.opened(opened);
                 state.session.connected(now);
             }
-            Err(error) => {
-                state.session.failed(now, error.close_reason());
-                state.open_error = Some(error);
+            Err(unopened) => {
+                state.session.failed(now, unopened.reason());
+                state.open_error = Some(unopened.error);
             }
         }
         true
