@@ -92,8 +92,9 @@ impl Timer for Clock {
     }
 }
 
-/// The README's examples must compile and run, and those of the guide.
+/// The README's examples must compile and run, and those of the guides.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 #[doc = include_str!("../../../docs/own-executor.md")]
+#[doc = include_str!("../../../docs/reconnect.md")]
 struct Guides;
