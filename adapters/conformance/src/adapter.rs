@@ -133,6 +133,8 @@ pub trait End: Send + Sync {
     fn open(&self, channel: &str, args: &Payload, options: &Options) -> Result<Halves, CallError>;
     /// Sends a message.
     fn send(&self, channel: &str, message: &Payload) -> Result<(), CallError>;
+    /// Asks for a sign of life.
+    fn ping(&self) -> Result<Duration, CallError>;
     /// Closes gracefully; a client waits for the end.
     fn close(&self, message: &str);
     /// Ends at once.
@@ -211,6 +213,17 @@ pub trait Server: Send + Sync {
         value: &Payload,
         options: &Options,
     ) -> Result<u64, CallError>;
+    /// Sends a message to every client of a scope; what became of each.
+    fn broadcast(
+        &self,
+        scope: &str,
+        channel: &str,
+        message: &Payload,
+    ) -> Vec<Result<(), CallError>>;
+    /// Calls every client of a scope, and waits for all.
+    fn survey(&self, scope: &str, channel: &str, args: &Payload, options: &Options) -> Vec<Answer>;
+    /// Asks the check again for what clients have subscribed to.
+    fn check_again(&self);
     /// Closes gracefully, and waits for the end.
     fn close(&self, how: Restart);
 }

@@ -70,6 +70,12 @@ macro_rules! conformance_tests {
             a_client_that_came_back_serves_as_before
             a_client_that_came_back_knows_its_new_connection
             handlers_learn_that_their_caller_is_lost
+            // Everybody at once.
+            a_broadcast_reaches_every_client_of_its_scope
+            a_survey_asks_every_client
+            a_check_that_is_asked_again_ends_what_it_refuses_now
+            a_ping_is_answered_by_both_sides
+            a_server_tells_of_itself
             // Streams of items.
             both_sides_of_a_call_talk_by_turns
             large_streams_pass_each_other_whole_and_in_order

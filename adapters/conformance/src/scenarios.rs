@@ -6,6 +6,7 @@
 
 mod calls;
 mod ending;
+mod everybody;
 mod home;
 mod returning;
 mod slow;
@@ -14,6 +15,7 @@ mod topics;
 
 pub use calls::*;
 pub use ending::*;
+pub use everybody::*;
 pub use returning::*;
 pub use slow::*;
 pub use streams::*;

@@ -105,6 +105,25 @@ impl conformance::Server for Served {
         self.0.scope(scope).publish(topic, value, options)
     }
 
+    fn broadcast(
+        &self,
+        scope: &str,
+        channel: &str,
+        message: &Payload,
+    ) -> Vec<Result<(), CallError>> {
+        let sent = self.0.scope(scope).broadcast(channel, message, &Options::new()).unwrap();
+        sent.into_iter().map(|(_, sent)| sent).collect()
+    }
+
+    fn survey(&self, scope: &str, channel: &str, args: &Payload, options: &Options) -> Vec<Answer> {
+        let answers = self.0.scope(scope).survey(channel, args, options).unwrap();
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    fn check_again(&self) {
+        self.0.check_again();
+    }
+
     fn close(&self, how: Restart) {
         self.0.close(how);
     }
@@ -192,6 +211,10 @@ macro_rules! end {
 
             fn send(&self, channel: &str, message: &Payload) -> Result<(), CallError> {
                 self.0.with(Options::new().no_deadline()).send(channel, message)
+            }
+
+            fn ping(&self) -> Result<Duration, CallError> {
+                self.0.ping()
             }
 
             fn close(&self, message: &str) {

@@ -175,6 +175,26 @@ impl<R: Runtime> conformance::Server for Served<R> {
         self.1.scope(scope).publish(topic, value, options)
     }
 
+    fn broadcast(
+        &self,
+        scope: &str,
+        channel: &str,
+        message: &Payload,
+    ) -> Vec<Result<(), CallError>> {
+        let sent = self.1.scope(scope).broadcast(channel, message, &Options::new()).unwrap();
+        sent.into_iter().map(|(_, sent)| sent).collect()
+    }
+
+    fn survey(&self, scope: &str, channel: &str, args: &Payload, options: &Options) -> Vec<Answer> {
+        let scope = self.1.scope(scope);
+        let answers = block_on(self.0, scope.survey(channel, args, options)).unwrap();
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    fn check_again(&self) {
+        self.1.check_again();
+    }
+
     fn close(&self, how: Restart) {
         block_on(self.0, self.1.close(how));
     }
@@ -267,6 +287,10 @@ macro_rules! end {
             fn send(&self, channel: &str, message: &Payload) -> Result<(), CallError> {
                 let end = self.1.with(Options::new().no_deadline());
                 block_on(self.0, end.send(channel, message))
+            }
+
+            fn ping(&self) -> Result<Duration, CallError> {
+                block_on(self.0, self.1.ping())
             }
 
             fn close(&self, message: &str) {
