@@ -1,5 +1,5 @@
-//! What the client of every facade must do against a server of the blocking adapter, and how it deals with
-//! futures that are dropped or left alone. The list of tests is here; each facade's `tests/client.rs`
+//! What the client of every facade must do against a server of the blocking adapter, what its server does with
+//! handlers, and how both deal with futures that are dropped or left alone. The list of tests is here; each facade's `tests/client.rs`
 //! includes it and says how its runtime runs a test.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
@@ -10,6 +10,7 @@ pub(crate) mod common;
 pub(crate) mod dropped;
 pub(crate) mod ending;
 pub(crate) mod neglect;
+pub(crate) mod serving;
 pub(crate) mod streams;
 pub(crate) mod transports;
 
@@ -164,6 +165,8 @@ macro_rules! every_test {
             neglect::a_neglected_call_is_taken_up_again,
             neglect::a_call_after_a_neglected_one,
             neglect::a_neglected_call_does_not_keep_its_deadline_from_passing,
+            serving::a_handlers_future_is_dropped_with_its_call_and_others_have_its_place,
+            serving::guards_take_back_and_once_is_once,
             streams::a_subscription_is_a_stream,
             streams::a_subscription_has_all_that_was_published,
             streams::an_exchange_goes_both_ways,
