@@ -21,7 +21,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use switchboard::{Options, Payload};
 use switchboard_conformance::{Adapter, Serves, Watchdog};
 
-const ADAPTERS: [&dyn Adapter; 4] =
+static ADAPTERS: [&dyn Adapter; 4] =
     [&blocking::Blocking, &smol::SMOL, &tokio::ONE_THREAD, &tokio::THREADS];
 
 /// `[0, "switchboard", [1], {}, null]`

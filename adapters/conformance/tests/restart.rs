@@ -32,7 +32,7 @@ use switchboard_tokio::{Context, Server};
 const ADDRESS: &str = "SWITCHBOARD_TEST_ADDRESS";
 
 /// How many clients of each adapter: those that block have threads.
-const CLIENTS: [(&dyn Adapter, usize); 4] = [
+static CLIENTS: [(&dyn Adapter, usize); 4] = [
     (&blocking::Blocking, 100),
     (&smol::SMOL, 200),
     (&tokio::ONE_THREAD, 100),
