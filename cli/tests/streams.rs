@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::{
-    Done, Fake, Serve, WELCOME, binary, feed, finish, greet, part, read_frame, write_frame,
+    Done, Fake, Serve, WELCOME, binary, feed, finish, greet, part, read_frame, write_frames,
 };
 use switchboard::Options;
 use switchboard_blocking::Client;
@@ -167,9 +167,10 @@ fn an_item_that_json_cannot_say_ends_the_call() {
         greet(stream, WELCOME);
         read_frame(stream);
         // [10, 1, 1], [10, 1, NaN], [8, 1, null]
-        write_frame(stream, b"\x83\x0a\x01\x01");
-        write_frame(stream, b"\x83\x0a\x01\xf9\x7e\x00");
-        write_frame(stream, b"\x83\x08\x01\xf6");
+        write_frames(
+            stream,
+            &[b"\x83\x0a\x01\x01", b"\x83\x0a\x01\xf9\x7e\x00", b"\x83\x08\x01\xf6"],
+        );
         part(stream);
     };
     let done = Fake::new(answer).run("call", &["x", "--stream"]);

@@ -10,7 +10,7 @@ use std::process::{Child, ChildStderr, ChildStdout};
 
 use common::{
     Done, Fake, GOODBYE, Serve, WELCOME, binary, failure, feed, finish, greet, hang_on, part,
-    read_frame, run, write_frame,
+    read_frame, run, write_frame, write_frames,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use switchboard::{HeaderValue, Headers, Options, Payload};
@@ -356,16 +356,14 @@ fn what_a_server_refuses_is_told() {
         greet(stream, WELCOME);
         read_frame(stream);
         // [8, 1, 0], and behind it the end: [9, 1, 7, "no", null]
-        write_frame(stream, b"\x83\x08\x01\x00");
-        write_frame(stream, &failure(7));
+        write_frames(stream, &[b"\x83\x08\x01\x00", &failure(7)]);
         part(stream);
     });
     fails(&fake.run("subscribe", &["a"]), 1, "the subscription was ended: PERMISSION_DENIED: no");
     let fake = Fake::new(|stream| {
         greet(stream, WELCOME);
         read_frame(stream);
-        write_frame(stream, b"\x83\x08\x01\x00");
-        write_frame(stream, GOODBYE);
+        write_frames(stream, &[b"\x83\x08\x01\x00", GOODBYE]);
         hang_on(stream);
     });
     fails(&fake.run("subscribe", &["a"]), 6, "closed by the peer");

@@ -182,8 +182,17 @@ pub(crate) fn read_frame(stream: &mut UnixStream) -> Vec<u8> {
 }
 
 pub(crate) fn write_frame(stream: &mut UnixStream, frame: &[u8]) {
-    let length = u32::try_from(frame.len()).unwrap().to_be_bytes();
-    stream.write_all(&[&length, frame].concat()).unwrap();
+    write_frames(stream, &[frame]);
+}
+
+/// Writes them at once: who reads the first may go, and the second would break the pipe.
+pub(crate) fn write_frames(stream: &mut UnixStream, frames: &[&[u8]]) {
+    let mut bytes = Vec::new();
+    for frame in frames {
+        bytes.extend(u32::try_from(frame.len()).unwrap().to_be_bytes());
+        bytes.extend_from_slice(frame);
+    }
+    stream.write_all(&bytes).unwrap();
 }
 
 /// `[0, "switchboard", [1], {}, null]`.
