@@ -132,7 +132,7 @@ fn try_to_begin(
     match &tried {
         Poll::Ready(Ok(_)) if is_alone(state) => link.nudge(state),
         Poll::Ready(Ok(_)) => {
-            state.calls_driver |= link.seat.clear();
+            link.clear_seat(state);
             if state.session.connection().unsent() >= BATCH {
                 link.nudge(state);
             } else {
@@ -162,20 +162,23 @@ impl Waits {
 impl Open {
     fn poll(&self, cx: &Context<'_>) -> Poll<Result<Payload, CallError>> {
         let Self { link, ticket, .. } = self;
-        let mut state = link.enter();
-        state.wakers.looks(*ticket);
+        let mut state = link.lock();
         let mut answer = state.inbox.answer(*ticket);
-        if answer.is_pending() && is_alone(&mut state) {
-            link.seat.sit(*ticket, cx.waker());
+        let mut drives = answer.is_pending() && is_alone(&mut state);
+        if drives {
+            link.sit(&mut state, *ticket, cx.waker());
+            state.now = link.now();
             link.nudge(&mut state);
             answer = state.inbox.answer(*ticket);
-        } else if answer.is_pending() {
-            state.calls_driver |= link.seat.leave(*ticket);
+            drives = answer.is_pending();
+        }
+        if !drives {
+            link.leave_seat(&mut state, *ticket);
         }
         if answer.is_pending() {
             state.wakers.add(On::Ticket(*ticket), cx.waker());
         } else {
-            state.calls_driver |= link.seat.leave(*ticket);
+            state.wakers.looks(*ticket);
         }
         answer
     }
@@ -184,7 +187,7 @@ impl Open {
         let Self { link, ticket, id } = self;
         let mut state = link.enter();
         state.wakers.looks(*ticket);
-        state.calls_driver |= link.seat.leave(*ticket);
+        link.leave_seat(&mut state, *ticket);
         state.inbox.abandon(*ticket);
         // One that has ended is open no more, and says so.
         let now = state.now;

@@ -76,7 +76,7 @@ impl Link {
                 Ok(opened)
             })
             .await?;
-        self.lock().calls_driver |= self.seat.clear();
+        self.clear_seat(&mut self.lock());
         Ok(Exchange::new(Arc::clone(self), ticket, id))
     }
 
@@ -109,7 +109,7 @@ impl Link {
                 inbox.subscribe(*now, session, pattern, options)
             })
             .await?;
-        self.lock().calls_driver |= self.seat.clear();
+        self.clear_seat(&mut self.lock());
         // From here on dropping this future ends the subscription.
         let subscribed = Subscribed { link: Arc::clone(self), id };
         let count = self.answer(ticket).await?;

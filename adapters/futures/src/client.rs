@@ -331,7 +331,7 @@ impl Shared {
     fn serve(&self, registration: Registration) -> Guard {
         let mut state = self.link.lock();
         state.expects_more = true;
-        state.calls_driver |= self.link.seat.clear();
+        self.link.clear_seat(&mut state);
         drop(state);
         Guard::new(Arc::downgrade(&self.services), registration)
     }

@@ -143,15 +143,20 @@ impl Driver {
     }
 
     /// Gives what came to whoever serves it; whether anything came.
-    fn take_events(&mut self) -> bool {
-        let mut any = false;
+    fn take_events(&mut self, cx: &mut Context<'_>) -> bool {
+        let (mut any, mut answered) = (false, None);
         loop {
-            let event = self.link.enter_as_driver().next_event();
+            let event = {
+                // At the time of this turn: to read the clock for each costs more than to answer it.
+                let mut state = self.link.lock_as_driver();
+                if let Some((call, answer)) = answered.take() {
+                    state.respond(call, answer);
+                }
+                state.next_event()
+            };
             let Some(event) = event else { return any };
             any = true;
-            if let Some((call, answer)) = self.serving.take(&self.link, event) {
-                self.link.enter_as_driver().respond(call, answer);
-            }
+            answered = self.serving.take(&self.link, event, cx);
             self.serving.flush(false);
         }
     }
@@ -161,7 +166,7 @@ impl Driver {
         for count in 0..TURN {
             let Poll::Ready(answer) = self.serving.poll(&self.link, cx) else { return count > 0 };
             if let Some((call, answer)) = answer {
-                self.link.enter_as_driver().respond(call, answer);
+                self.link.lock_as_driver().respond(call, answer);
             }
         }
         true
@@ -183,7 +188,7 @@ impl Future for Driver {
             // One after the other: what a handler does may bring events, and their answers room.
             let opened = this.open();
             this.tell();
-            let came = this.take_events() || opened;
+            let came = this.take_events(cx) || opened;
             if closed.is_some() {
                 this.serving.end();
             }

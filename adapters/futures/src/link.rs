@@ -94,8 +94,16 @@ impl Link {
 
     /// The same for the driver.
     pub(crate) fn enter_as_driver(&self) -> Guard<'_> {
-        let mut state = self.enter();
+        let mut state = self.lock_as_driver();
+        state.now = self.now();
+        state
+    }
+
+    /// The same at the time at which the driver did so before.
+    pub(crate) fn lock_as_driver(&self) -> Guard<'_> {
+        let mut state = self.lock();
         state.driver = true;
+        state.driver_called = false;
         state
     }
 
@@ -146,6 +154,27 @@ impl Link {
             }
         }
         true
+    }
+
+    /// The call with this ticket drives from now on. Whichever did before has its answer, or this one were
+    /// not alone.
+    pub(crate) fn sit(&self, state: &mut State, ticket: usize, waker: &Waker) {
+        state.seated = Some(ticket);
+        self.seat.sit(waker);
+    }
+
+    /// This call drives no more, if it did.
+    pub(crate) fn leave_seat(&self, state: &mut State, ticket: usize) {
+        if state.seated == Some(ticket) {
+            self.clear_seat(state);
+        }
+    }
+
+    /// No call drives any more: there are several, or something else is expected than an answer.
+    pub(crate) fn clear_seat(&self, state: &mut State) {
+        if state.seated.take().is_some() {
+            state.calls_driver |= self.seat.clear();
+        }
     }
 
     /// Drives for somebody who is not the driver; what is left to do is.
@@ -247,7 +276,7 @@ impl Link {
 
     /// Sees to it that somebody drives at `until`; whether that has come already.
     fn arm(&self, state: &mut State, until: Option<Instant>) -> bool {
-        let look = self.seat.is_taken().then(|| state.now + LOOK);
+        let look = (state.seated.is_some() && self.seat.is_taken()).then(|| state.now + LOOK);
         let Some(until) = [until, state.alarm, look].into_iter().flatten().min() else {
             return false;
         };
@@ -274,7 +303,7 @@ impl Link {
         if polled.is_pending() {
             state.wakers.add(on, cx.waker());
             // Nobody knows whether the call that drives is still polled.
-            state.calls_driver |= self.seat.clear();
+            self.clear_seat(&mut state);
         }
         // Also when it is there: what was commanded is to be written, and credit to be given.
         self.nudge(&mut state);
@@ -316,11 +345,13 @@ impl Drop for Guard<'_> {
         let Some(mut state) = self.state.take() else { return };
         let woken = core::mem::take(&mut state.wakers.woken);
         let calls_driver = core::mem::take(&mut state.calls_driver) && !self.driver;
+        // Once is enough until it comes.
+        let wakes_driver = calls_driver && !core::mem::replace(&mut state.driver_called, true);
         drop(state);
         for waker in woken {
             waker.wake();
         }
-        if calls_driver {
+        if wakes_driver {
             self.link.seat.wake_driver();
         }
     }

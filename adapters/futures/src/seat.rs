@@ -13,8 +13,8 @@ pub(crate) struct Seat(Mutex<Holders>);
 
 #[derive(Debug, Default)]
 struct Holders {
-    /// The call that drives, by its ticket.
-    caller: Option<(usize, Waker)>,
+    /// The call that drives.
+    caller: Option<Waker>,
     /// The task that drives when no call does.
     driver: Option<Waker>,
     /// Somebody was woken, and nobody has driven since.
@@ -46,43 +46,21 @@ impl Seat {
         self.lock().caller.is_some()
     }
 
-    /// A call drives from now on. Whichever did before has its answer, or this one were not alone.
-    pub(crate) fn sit(&self, ticket: usize, waker: &Waker) {
-        let mut holders = self.lock();
-        match &mut holders.caller {
-            Some((holder, held)) => {
-                *holder = ticket;
-                held.clone_from(waker);
-            }
-            None => holders.caller = Some((ticket, waker.clone())),
-        }
+    /// A call drives from now on.
+    pub(crate) fn sit(&self, waker: &Waker) {
+        set(&mut self.lock().caller, waker);
     }
 
-    /// This call drives no more, if it did; whether it leaves something for the driver to do.
-    #[must_use]
-    pub(crate) fn leave(&self, ticket: usize) -> bool {
-        self.leave_if(|holder| holder == ticket)
-    }
-
-    /// No call drives any more: there are several, or something else is expected than an answer. Whether that
-    /// leaves something for the driver to do.
+    /// No call drives any more; whether that leaves something for the driver to do.
     #[must_use]
     pub(crate) fn clear(&self) -> bool {
-        self.leave_if(|_| true)
-    }
-
-    fn leave_if(&self, which: impl FnOnce(usize) -> bool) -> bool {
         let mut holders = self.lock();
-        holders.caller.take_if(|(holder, _)| which(*holder)).is_some() && holders.woken
+        holders.caller.take().is_some() && holders.woken
     }
 
     /// The driver is polled, and is to be woken so.
     pub(crate) fn set_driver(&self, waker: &Waker) {
-        let mut holders = self.lock();
-        match &mut holders.driver {
-            Some(driver) => driver.clone_from(waker),
-            driver => *driver = Some(waker.clone()),
-        }
+        set(&mut self.lock().driver, waker);
     }
 
     /// The driver has something to do that is no call's.
@@ -100,12 +78,18 @@ impl Seat {
             }
             holders.rang |= timer;
             holders.woken = true;
-            let caller = holders.caller.as_ref().map(|(_, waker)| waker);
             // A call that nobody polls any more must not keep the time from passing.
-            let (first, second) = (caller, holders.driver.as_ref());
+            let (first, second) = (holders.caller.as_ref(), holders.driver.as_ref());
             if timer { second.or(first) } else { first.or(second) }.cloned()
         };
         wake(holder);
+    }
+}
+
+pub(crate) fn set(slot: &mut Option<Waker>, waker: &Waker) {
+    match slot {
+        Some(held) => held.clone_from(waker),
+        None => *slot = Some(waker.clone()),
     }
 }
 
@@ -175,7 +159,7 @@ mod tests {
         transport.wake_by_ref();
         assert_eq!((driver.take(), call.take()), (1, 0), "nobody else drives");
         assert!(seat.take_woken().any);
-        seat.sit(1, &calling);
+        seat.sit(&calling);
         transport.wake_by_ref();
         assert_eq!((driver.take(), call.take()), (0, 1));
         assert!(!seat.take_woken().rang);
@@ -195,17 +179,16 @@ mod tests {
     fn whoever_leaves_passes_on_what_it_was_woken_for() {
         let (seat, (driver, driving), (_, calling)) = (Arc::<Seat>::default(), task(), task());
         seat.set_driver(&driving);
-        seat.sit(1, &calling);
-        assert!(!seat.leave(1) && !seat.clear(), "nobody was woken");
-        seat.sit(1, &calling);
+        seat.sit(&calling);
+        assert!(!seat.clear(), "nobody was woken");
+        seat.sit(&calling);
         Waker::from(Arc::clone(&seat)).wake();
-        assert!(!seat.leave(2), "it is not there");
-        assert!(seat.leave(1));
-        assert!(!seat.leave(1));
+        assert!(seat.clear());
+        assert!(!seat.clear());
         // Another one takes the place of one that has its answer, and is woken in its stead.
-        seat.sit(1, &calling);
+        seat.sit(&calling);
         let (other, others) = task();
-        seat.sit(2, &others);
+        seat.sit(&others);
         Waker::from(Arc::clone(&seat)).wake();
         assert_eq!((driver.take(), other.take()), (0, 1));
     }

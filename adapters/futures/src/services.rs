@@ -45,10 +45,8 @@ impl Handler {
         context: Context,
         args: Payload,
         limits: PayloadLimits,
-    ) -> impl Future<Output = Answer> + Send + Unpin + 'static {
-        // What a panic leaves half done is the handler's own, and it knows that others call it, too.
-        let work = AssertUnwindSafe((self.run)(context, args, limits)).catch_unwind();
-        work.map(|done| done.unwrap_or_else(|_| Err(panicked())))
+    ) -> Work<Answer> {
+        (self.run)(context, args, limits)
     }
 }
 
@@ -151,10 +149,13 @@ impl Services {
         let run: Arc<Run<Payload>> = Arc::new(move |context, args, limits| {
             let handler = Arc::clone(&handler);
             // In here from the beginning, so that every panic ends here.
-            Box::pin(async move {
+            let work = async move {
                 let args = decode_arguments(args, &limits)?;
                 encode_answer(handler(context, args).await)
-            })
+            };
+            // What a panic leaves half done is the handler's own, and it knows that others call it, too.
+            let work = AssertUnwindSafe(work).catch_unwind();
+            Box::pin(work.map(|done| done.unwrap_or_else(|_| Err(panicked()))))
         });
         let handler = Handler { channel: channel.into(), run: Arc::clone(&run) };
         let registered = self.write().handle(channel, handler);

@@ -118,7 +118,12 @@ impl Serving {
     }
 
     /// Deals with what came; gives what is to be answered at once.
-    pub(crate) fn take(&mut self, link: &Arc<Link>, event: Event) -> Option<(CallId, Answer)> {
+    pub(crate) fn take(
+        &mut self,
+        link: &Arc<Link>,
+        event: Event,
+        cx: &mut TaskContext<'_>,
+    ) -> Option<(CallId, Answer)> {
         if let Event::Hello(hello) = event {
             self.welcoming = self.gate.as_ref().map(|gate| gate.welcome(link, *hello));
             return None;
@@ -139,7 +144,7 @@ impl Serving {
             Event::Request { call, deadline, request, .. } => {
                 let work = Waiting { call, deadline, request };
                 if self.running.len() < self.most {
-                    return self.start(work);
+                    return self.start(work, cx);
                 }
                 self.waiting.push_back(work);
             }
@@ -179,7 +184,7 @@ impl Serving {
     }
 
     /// Has a handler run for a call; gives the answer if there is one at once.
-    fn start(&mut self, work: Waiting) -> Option<(CallId, Answer)> {
+    fn start(&mut self, work: Waiting, cx: &mut TaskContext<'_>) -> Option<(CallId, Answer)> {
         let Waiting { call, deadline, request } = work;
         let handler = self.services.handler(request.channel());
         let (Some(handler), Some(facts)) = (handler, self.peer.get()) else {
@@ -193,7 +198,14 @@ impl Serving {
             call: Some((call, deadline)),
             stop: Some(handle.clone()),
         };
-        let work = handler.call(context, request.into_payload(), self.limits).boxed();
+        let mut work = handler.call(context, request.into_payload(), self.limits);
+        // Most are done at once, and need no place among those that run. Messages that came before have
+        // their turn before.
+        if !self.has_messages() {
+            if let Poll::Ready(answer) = work.poll_unpin(cx) {
+                return Some((call, answer));
+            }
+        }
         self.running.insert(call, handle);
         self.handlers.push(Handling { call, work: Some(Abortable::new(work, registration)) });
         None
@@ -218,7 +230,7 @@ impl Serving {
                 Poll::Ready(None) | Poll::Pending => {
                     let next = (self.running.len() < self.most).then(|| self.waiting.pop_front());
                     let Some(work) = next.flatten() else { return Poll::Pending };
-                    if let Some(answer) = self.start(work) {
+                    if let Some(answer) = self.start(work, cx) {
                         return Poll::Ready(Some(answer));
                     }
                 }

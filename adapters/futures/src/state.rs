@@ -49,6 +49,10 @@ pub(crate) struct State {
     pub(crate) watched: (bool, bool),
     /// The driver is to be polled: there is something to serve, or to write.
     pub(crate) calls_driver: bool,
+    /// It was woken for that, and has not come yet.
+    pub(crate) driver_called: bool,
+    /// The ticket of the call that has the seat, if it has not lost it.
+    pub(crate) seated: Option<usize>,
     /// Other things are expected than answers to calls: the driver never leaves its seat.
     pub(crate) expects_more: bool,
     /// Why the connection ended, once it has.
@@ -76,6 +80,8 @@ impl State {
             alarm: None,
             watched: (false, false),
             calls_driver: false,
+            driver_called: false,
+            seated: None,
             expects_more,
             closed: Arc::default(),
             done: false,

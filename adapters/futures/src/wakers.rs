@@ -5,6 +5,8 @@ use std::task::Waker;
 
 use switchboard::{CallId, Stir};
 
+use crate::seat::set;
+
 /// What a task waits for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum On {
@@ -113,13 +115,6 @@ impl Wakers {
         self.woken.extend(self.tickets.iter_mut().filter_map(Option::take));
         self.woken.extend(core::mem::take(&mut self.calls).into_values().flatten());
         self.woken.extend(core::mem::take(&mut self.subscriptions).into_values());
-    }
-}
-
-fn set(slot: &mut Option<Waker>, waker: &Waker) {
-    match slot {
-        Some(held) => held.clone_from(waker),
-        None => *slot = Some(waker.clone()),
     }
 }
 
