@@ -31,13 +31,7 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(unix)]
-mod watch;
-
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{self, Poll};
-use std::time::Instant;
 
 pub use switchboard_futures::*;
 
@@ -50,45 +44,27 @@ pub type Server = switchboard_futures::Server<Smol>;
 /// What it serves, and where.
 pub type ServerBuilder = switchboard_futures::ServerBuilder<Smol>;
 
-/// smol as a runtime: [`async_io`] watches descriptors and keeps time, [`smol::spawn`] runs tasks.
+/// smol as a runtime: its reactor watches descriptors and keeps time, [`smol::spawn`] runs tasks.
 #[derive(Debug)]
 pub struct Smol;
 
 impl Runtime for Smol {
     #[cfg(unix)]
     fn transport(stream: Stream) -> std::io::Result<Box<dyn Transport>> {
-        Ok(Box::new(watch::Watched::new(stream)?))
+        switchboard_async_io::transport(stream)
     }
 
     #[cfg(unix)]
     fn acceptor(listener: Listener) -> std::io::Result<Box<dyn Acceptor>> {
-        Ok(Box::new(watch::Accepting::new(listener)?))
+        switchboard_async_io::acceptor(listener)
     }
 
     fn timer() -> Box<dyn Timer> {
-        Box::new(Clock { timer: async_io::Timer::never(), at: None })
+        switchboard_async_io::timer()
     }
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
         smol::spawn(task).detach();
-    }
-}
-
-/// A timer, and what it is set to until that has come.
-#[derive(Debug)]
-struct Clock {
-    timer: async_io::Timer,
-    at: Option<Instant>,
-}
-
-impl Timer for Clock {
-    fn poll_at(&mut self, cx: &mut task::Context<'_>, at: Instant) -> Poll<()> {
-        // To set it wakes the reactor.
-        if self.at.replace(at) != Some(at) {
-            self.timer.set_at(at);
-        }
-        let polled = Pin::new(&mut self.timer).poll(cx);
-        polled.map(|_| self.at = None)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What smol's reactor watches: streams and listeners. Called by the runtime; knows the endpoint.
+//! What async-io's reactor watches: streams and listeners. Called by the facades; knows the endpoint.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::OwnedFd;
