@@ -22,7 +22,10 @@ const BATCH: u64 = 16 * 1024;
 /// it is under way from then on, whoever waits for it, and this is its answer. Those that are made one after
 /// the other before one is waited for are written together.
 ///
-/// Dropping it cancels the call: the peer is told, and nothing else is lost.
+/// # Cancel safety
+///
+/// Dropping it cancels the call: one of which nothing was written never is sent; else the peer is told, and
+/// its handler stopped. Putting it aside, as a loop with `select!` does with a reference, loses nothing.
 ///
 /// ```
 /// use std::time::Duration;

@@ -82,6 +82,10 @@ impl<R: Runtime> Client<R> {
 
     /// Connects with every default.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up: the connection ends, and its server learns of it.
+    ///
     /// # Errors
     ///
     /// As of [`ClientBuilder::connect`].
@@ -106,6 +110,10 @@ impl<R> Client<R> {
     /// Calls `channel`: the call is under way from now on, and ends at its deadline (30 s by default). A
     /// [`Payload`](switchboard::Payload) goes and comes as it is; anything else through serde.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropping the [`Call`] cancels the call, whether it was polled or not.
+    ///
     /// # Errors
     ///
     /// Every [`CallError`]; [`may_have_run`](CallError::may_have_run) tells whether the peer may have
@@ -125,6 +133,10 @@ impl<R> Client<R> {
     ///
     /// The deadline is that of the whole exchange; an option of this handle lifts it.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, no call was made; the [`Exchange`] cancels it from then on.
+    ///
     /// # Errors
     ///
     /// Every [`CallError`] of a call that was not sent. How it ends is told by
@@ -142,6 +154,10 @@ impl<R> Client<R> {
     /// it. Waits until the server has accepted. Of the [options](Self::with) `policy`, `retained`, `group`,
     /// the deadline and the headers count.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the subscription, if the server has begun it.
+    ///
     /// # Errors
     ///
     /// Every [`CallError`], as of [`request`](Self::request).
@@ -156,6 +172,10 @@ impl<R> Client<R> {
     /// Publishes a value under a topic, at most once. Of the [options](Self::with) `retain`, `forget`,
     /// `echo`, the headers and, while it waits for room, the deadline count.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, nothing was published.
+    ///
     /// # Errors
     ///
     /// As of [`send`](Self::send); `Rejected(BadTopic)`.
@@ -169,6 +189,10 @@ impl<R> Client<R> {
     }
 
     /// The same, and waits for the server to say for how many subscriptions it was queued.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, the value may have been published, and only the count is lost.
     ///
     /// # Errors
     ///
@@ -186,6 +210,10 @@ impl<R> Client<R> {
     /// the driver. Messages keep their order among themselves, and have none with calls: a call may run
     /// before the listeners of an earlier message have.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, nothing was sent.
+    ///
     /// # Errors
     ///
     /// A [`CallError`] that says that nothing was sent. While too much waits to be written
@@ -200,6 +228,10 @@ impl<R> Client<R> {
     }
 
     /// Asks the peer for a sign of life; gives the time to it and back.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the time that it took, and nothing else.
     ///
     /// # Errors
     ///
@@ -268,9 +300,13 @@ impl<R> Client<R> {
     /// refused. Waits until it has ended, which limits of [`Config`](switchboard::Config) bound, and says
     /// how. In a handler of its own it would wait for itself, until
     /// [`Config::drain`](switchboard::Config::drain) (5 s by default) has passed; [`Peer::close`] does not
-    /// wait. Closing twice does nothing more; dropping the future does not stop it.
+    /// wait. Closing twice does nothing more.
     ///
     /// [`Peer::close`]: crate::Peer::close
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it was polled, dropping the future does not stop it.
     pub async fn close(&self, message: &str) -> CloseReason {
         self.shared.link.close(message, None);
         self.shared.link.ended().await

@@ -176,7 +176,11 @@ impl<R: Runtime> ClientBuilder<R> {
     /// [`Config::handshake_timeout`]. With [`reconnect`](Self::reconnect) it waits until a server has
     /// accepted, or the attempts are used up, or no further one would help.
     ///
-    /// The connection's [`Driver`] is spawned. Dropping the future gives up.
+    /// The connection's [`Driver`] is spawned.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up: the connection ends, and its server learns of it.
     ///
     /// # Errors
     ///
@@ -189,6 +193,10 @@ impl<R: Runtime> ClientBuilder<R> {
 
     /// The same, and gives the connection's driver to the caller, who runs it: with a priority of its own,
     /// or on another executor than the runtime's.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`connect`](Self::connect).
     ///
     /// # Errors
     ///
@@ -213,6 +221,10 @@ impl<R: Runtime> ClientBuilder<R> {
 
     /// As [`connect`](Self::connect), over a stream that is connected already: to a child process, or within
     /// this one.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`connect`](Self::connect).
     ///
     /// # Errors
     ///

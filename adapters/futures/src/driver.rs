@@ -25,9 +25,13 @@ pub(crate) type Dial = Box<dyn Fn(bool) -> Result<Opened, Unopened> + Send + Syn
 /// time, and runs its handlers and listeners. Until it is polled nothing of that happens.
 ///
 /// The adapters for each runtime spawn it; [`ClientBuilder::connect_with_driver`] gives it to whoever wants
-/// to run it in another place. Dropping it ends the connection at once.
+/// to run it in another place.
 ///
 /// [`ClientBuilder::connect_with_driver`]: crate::ClientBuilder::connect_with_driver
+///
+/// # Cancel safety
+///
+/// Dropping it ends the connection at once: whoever waits for something of it is told, and so is the peer.
 ///
 /// ```
 /// use futures_util::future::join;

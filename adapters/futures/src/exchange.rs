@@ -100,6 +100,10 @@ impl Exchange {
 
     /// Sends an item. Waits while the peer takes none, at most until the call has ended.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, the item was not sent, and the next one may be.
+    ///
     /// # Errors
     ///
     /// As of [`ExchangeSender::send`].
@@ -122,6 +126,10 @@ impl Exchange {
     /// Waits for the peer's next item. `None` when no more will come, because the call has ended:
     /// [`answer`](Self::answer) says how.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no item: the next one is what this would have given.
+    ///
     /// # Errors
     ///
     /// [`CallError::Decode`]: this item is none that can be used, or no `T`. The next one may be.
@@ -130,6 +138,10 @@ impl Exchange {
     }
 
     /// Waits for the answer. Items that still come are dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call.
     ///
     /// # Errors
     ///
@@ -147,6 +159,10 @@ impl Exchange {
 
 impl ExchangeSender {
     /// Sends an item. Waits while the peer takes none, at most until the call has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, the item was not sent, and the next one may be.
     ///
     /// # Errors
     ///
@@ -174,6 +190,10 @@ impl ExchangeSender {
 impl ExchangeReceiver {
     /// Waits for the peer's next item; see [`Exchange::next`].
     ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no item: the next one is what this would have given.
+    ///
     /// # Errors
     ///
     /// As of [`Exchange::next`].
@@ -183,11 +203,19 @@ impl ExchangeReceiver {
     }
 
     /// A stream of what [`next`](Self::next) gives.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the stream, or a future of it, loses no item: the next stream goes on with them.
     pub fn items<T: FromPayload>(&mut self) -> impl Stream<Item = Result<T, CallError>> + Send {
         unfold(self, |this| async move { this.next().await.map(|item| (item, this)) })
     }
 
     /// Waits for the answer; see [`Exchange::answer`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call, once the other half is dropped, too.
     ///
     /// # Errors
     ///

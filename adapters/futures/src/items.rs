@@ -21,6 +21,11 @@ use crate::wakers::On;
 /// An error that is [`CallError::Decode`] is about that item; the next one may be good. Any other comes
 /// once and last: the caller has cancelled or its deadline has passed ([`CallError::Cancelled`]), or the
 /// connection has ended.
+///
+/// # Cancel safety
+///
+/// Dropping a future of it, such as [`next`](Self::next), loses no item, nor does dropping it: another one
+/// of the same call goes on.
 pub struct Items<T> {
     /// Until no more will come; or why none does.
     open: Result<Option<Open>, CallError>,
@@ -34,7 +39,11 @@ impl<T> Items<T> {
 }
 
 impl<T: FromPayload> Items<T> {
-    /// The next one. Dropping the future loses none.
+    /// The next one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no item: the next one is what this would have given.
     pub async fn next(&mut self) -> Option<Result<T, CallError>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -101,8 +110,11 @@ impl ItemSender {
         Self(open)
     }
 
-    /// Sends an item. Waits while the caller takes none, at most until it gives the call up. Dropping the
-    /// future loses nothing: the item was sent, or it was not.
+    /// Sends an item. Waits while the caller takes none, at most until it gives the call up.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, the item was not sent, and the next one may be.
     ///
     /// # Errors
     ///

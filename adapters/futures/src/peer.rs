@@ -119,6 +119,10 @@ impl Peer {
     /// Calls a channel of the peer's, from any task: also from a handler of this connection, while the peer
     /// waits for that.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropping the [`Call`] cancels the call, whether it was polled or not.
+    ///
     /// # Errors
     ///
     /// As of [`Client::request`](crate::Client::request).
@@ -131,6 +135,10 @@ impl Peer {
     }
 
     /// Calls with streams of items, both ways.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, no call was made; the [`Exchange`] cancels it from then on.
     ///
     /// # Errors
     ///
@@ -146,6 +154,10 @@ impl Peer {
 
     /// Sends a one-way message.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it is ready, nothing was sent.
+    ///
     /// # Errors
     ///
     /// As of [`Client::send`](crate::Client::send).
@@ -159,6 +171,10 @@ impl Peer {
     }
 
     /// Asks for a sign of life; gives the time to the peer and back.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the time that it took, and nothing else.
     ///
     /// # Errors
     ///

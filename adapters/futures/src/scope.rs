@@ -105,7 +105,11 @@ impl Scope {
 
     /// Calls `channel` of every peer at once, with one deadline for all; ready when each has
     /// answered or failed. As with [`broadcast`](Self::broadcast), a peer that reads too slowly is not
-    /// waited for. Dropping the future cancels the calls that are not answered.
+    /// waited for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the calls that are not answered.
     ///
     /// # Errors
     ///

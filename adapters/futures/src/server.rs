@@ -200,6 +200,10 @@ impl<R: Runtime> Server<R> {
 
     /// [`Scope::survey`] for the clients without a scope.
     ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the calls that are not answered.
+    ///
     /// # Errors
     ///
     /// Those of [`Scope::survey`].
@@ -222,14 +226,22 @@ impl<R: Runtime> Server<R> {
     /// Closes the server: no more clients, a goodbye to each connection, open calls go on for at most
     /// [`Config::drain`](switchboard::Config::drain). Waits until all have ended, and the socket file is
     /// gone. In a handler it would wait for itself, until `drain` has passed. Closing twice does nothing
-    /// more; dropping the future does not stop it.
+    /// more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Once it was polled, dropping the future does not stop it.
     pub async fn close(&self, how: Restart) {
         self.host().stop(&Stop::Close(how));
         self.closed().await;
     }
 
-    /// Waits until the server has ended; the future may be dropped. One on `stdio` ends by itself when its
+    /// Waits until the server has ended. One on `stdio` ends by itself when its
     /// client has gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
     pub async fn closed(&self) {
         self.host().stopped().await;
     }

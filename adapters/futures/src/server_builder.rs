@@ -207,6 +207,10 @@ impl<R: Runtime> ServerBuilder<R> {
 
     /// Binds the address and serves, in tasks of its own, until the server is closed or dropped.
     ///
+    /// # Cancel safety
+    ///
+    /// It is ready when it is polled first; never polled, nothing was bound.
+    ///
     /// # Errors
     ///
     /// [`OpenError::BadConfig`] for a limit or registration that makes no sense, and for an address such as

@@ -14,13 +14,17 @@ use crate::calls::Subscribed;
 use crate::wakers::On;
 
 /// What is published under the topics of a pattern: of [`Client::subscribe`](crate::Client::subscribe). A
-/// stream that ends behind an error that [is the last](DeliveryError::is_last). Dropping it ends the
-/// subscription.
+/// stream that ends behind an error that [is the last](DeliveryError::is_last).
 ///
 /// What is not taken waits here, up to [`Config::max_deliveries`](switchboard::Config::max_deliveries)
 /// values and [`Config::max_delivery_bytes`](switchboard::Config::max_delivery_bytes); above that the policy
 /// of the subscription decides, as at the server. By default the oldest are dropped, and
 /// [`DeliveryError::Lagged`] stands in their place.
+///
+/// # Cancel safety
+///
+/// Dropping a future of it, such as [`next`](Self::next), loses no value. Dropping it ends the subscription,
+/// and what waits here is gone.
 ///
 /// ```
 /// use switchboard::DeliveryError;
@@ -68,7 +72,11 @@ impl<T> Subscription<T> {
 }
 
 impl<T: FromPayload> Subscription<T> {
-    /// The next value. Dropping the future loses none.
+    /// The next value.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no value: the next one is what this would have given.
     pub async fn next(&mut self) -> Option<Result<Delivery<T>, DeliveryError>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
