@@ -203,6 +203,10 @@ impl Link {
                 }
                 SessionNext::Io { read, write, until } => {
                     if !write || state.watched.1 || !self.write(state) {
+                        if core::mem::take(&mut state.fed) {
+                            // The late answer to a call that was given up makes room, unannounced.
+                            state.wakers.room();
+                        }
                         return Turn::Wait { read, write, until };
                     }
                 }
@@ -261,6 +265,7 @@ impl Link {
                 }
                 Poll::Ready(Ok(read)) => {
                     state.session.filled(now, read);
+                    state.fed = true;
                     if read < wanted {
                         break;
                     }

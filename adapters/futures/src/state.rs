@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) alarm: Option<Instant>,
     /// The runtime watches for bytes, for room to write.
     pub(crate) watched: (bool, bool),
+    /// Something was read, and what it brought was not all looked at.
+    pub(crate) fed: bool,
     /// The driver is to be polled: there is something to serve, or to write.
     pub(crate) calls_driver: bool,
     /// It was woken for that, and has not come yet.
@@ -79,6 +81,7 @@ impl State {
             armed: None,
             alarm: None,
             watched: (false, false),
+            fed: false,
             calls_driver: false,
             driver_called: false,
             seated: None,
