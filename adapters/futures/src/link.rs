@@ -239,9 +239,13 @@ impl Link {
         let lent = state.session.chunks(&mut chunks);
         let slices = chunks.map(IoSlice::new);
         match transport.try_write_vectored(&slices[..lent]) {
-            Ok(written) => state.session.wrote(now, written),
+            Ok(written) if written > 0 || slices.iter().all(|slice| slice.is_empty()) => {
+                state.session.wrote(now, written);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-            Err(_) => {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
+            // One that takes nothing would take nothing for ever.
+            Ok(_) | Err(_) => {
                 state.session.write_failed(now);
                 // Why is there to be read as a rule, and whoever asks next shall be told.
                 self.read(state);
@@ -270,6 +274,7 @@ impl Link {
                         break;
                     }
                 }
+                Poll::Ready(Err(error)) if is_passing(&error) => {}
                 Poll::Ready(Err(_)) => {
                     state.session.filled(now, 0);
                     break;
@@ -328,6 +333,11 @@ impl Link {
         })
         .await
     }
+}
+
+/// Whether a read is to be tried again: a signal came, or somebody was woken for nothing.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }
 
 impl Deref for Guard<'_> {

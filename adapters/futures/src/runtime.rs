@@ -110,6 +110,11 @@ pub trait Runtime: Send + Sync + 'static {
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Reads what is there. 0 is the end of the stream. A read that does not fill the buffer has drained
     /// the stream: a runtime that keeps a readiness of its own takes note.
+    ///
+    /// # Errors
+    ///
+    /// After [`Interrupted`](io::ErrorKind::Interrupted) and [`WouldBlock`](io::ErrorKind::WouldBlock) it is
+    /// asked again at once. Everything else is final.
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Waits until something can be written, or the stream is broken.
@@ -120,7 +125,9 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) if nothing goes now, and
-    /// [`poll_writable`](Self::poll_writable) tells when something does. Everything else is final.
+    /// [`poll_writable`](Self::poll_writable) tells when something does;
+    /// [`Interrupted`](io::ErrorKind::Interrupted) if it is to be tried again at once. Everything else is
+    /// final, and so is to take nothing.
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Tells the peer that nothing more comes; reading goes on.

@@ -10,6 +10,7 @@ mod home;
 mod listed;
 mod streams;
 mod topics;
+mod transport;
 mod world;
 
 use std::fmt::Debug;

@@ -31,7 +31,21 @@ struct World {
     wires: Vec<Weak<Wire>>,
     /// Most bytes that a read or write takes; 0 for as many as like.
     pace: usize,
+    mischief: Mischief,
     chance: u64,
+}
+
+/// What transports do that one does not expect, and must bear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mischief {
+    #[default]
+    Nothing,
+    /// Each read and write is interrupted first.
+    Interrupts,
+    /// Between any two reads or writes somebody is woken for nothing.
+    WakesForNothing,
+    /// Writes take nothing and say that it went well.
+    WritesNothing,
 }
 
 struct Task {
@@ -80,12 +94,15 @@ struct State {
     read: Way,
     write: Way,
     pace: usize,
+    mischief: Mischief,
 }
 
 #[derive(Debug, Default)]
 struct Way {
     granted: bool,
     waits: Option<Waker>,
+    /// Mischief was done since something last went.
+    annoyed: bool,
 }
 
 impl Way {
@@ -95,6 +112,22 @@ impl Way {
         }
         self.waits = Some(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// Uses up what was granted; fails in place of that, if it is time for mischief.
+    fn goes(&mut self, mischief: Mischief) -> io::Result<()> {
+        if !std::mem::take(&mut self.granted) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.annoyed = !self.annoyed;
+        match mischief {
+            Mischief::Interrupts if self.annoyed => {
+                self.granted = true;
+                Err(io::ErrorKind::Interrupted.into())
+            }
+            Mischief::WakesForNothing if self.annoyed => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -118,9 +151,12 @@ impl Wire {
 
     /// What somebody waits for and the kernel says goes: to read, to write.
     fn ready(&self) -> (bool, bool) {
-        let (reads, writes) = {
-            let state = self.lock();
-            (state.read.waits.is_some(), state.write.waits.is_some())
+        let (reads, writes, lies) = {
+            let State { read, write, mischief, .. } = &*self.lock();
+            let lies = |way: &Way| {
+                *mischief == Mischief::WakesForNothing && way.waits.is_some() && !way.annoyed
+            };
+            (read.waits.is_some(), write.waits.is_some(), (lies(read), lies(write)))
         };
         let mut wanted = PollFlags::empty();
         wanted.set(PollFlags::IN, reads);
@@ -133,15 +169,15 @@ impl Wire {
         let told = fds[0].revents();
         let ended = told.intersects(PollFlags::HUP | PollFlags::ERR);
         (
-            reads && (ended || told.contains(PollFlags::IN)),
-            writes && (ended || told.contains(PollFlags::OUT)),
+            lies.0 || reads && (ended || told.contains(PollFlags::IN)),
+            lies.1 || writes && (ended || told.contains(PollFlags::OUT)),
         )
     }
 
-    fn grant(&self, reads: bool, pace: usize) {
+    fn grant(&self, reads: bool, pace: usize, mischief: Mischief) {
         let waker = {
             let mut state = self.lock();
-            state.pace = pace;
+            (state.pace, state.mischief) = (pace, mischief);
             let State { read, write, .. } = &mut *state;
             let way = if reads { read } else { write };
             way.granted = true;
@@ -169,7 +205,8 @@ impl Transport for Wired {
         if state.read.poll(cx).is_pending() {
             return Poll::Pending;
         }
-        state.read.granted = false;
+        let mischief = state.mischief;
+        state.read.goes(mischief)?;
         let most = if state.pace == 0 { buffer.len() } else { state.pace.min(buffer.len()) };
         Poll::Ready(self.stream().try_read(&mut buffer[..most]))
     }
@@ -180,8 +217,10 @@ impl Transport for Wired {
 
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.0.lock();
-        if !std::mem::take(&mut state.write.granted) {
-            return Err(io::ErrorKind::WouldBlock.into());
+        let mischief = state.mischief;
+        state.write.goes(mischief)?;
+        if mischief == Mischief::WritesNothing {
+            return Ok(0);
         }
         let Some(first) = slices.iter().find(|slice| !slice.is_empty() && state.pace > 0) else {
             return self.stream().try_write_vectored(slices);
@@ -295,7 +334,8 @@ pub(crate) fn step() -> bool {
     match WORLD.with_borrow_mut(World::choose) {
         None => false,
         Some(Step::Grant(wire, reads)) => {
-            wire.grant(reads, WORLD.with_borrow(|world| world.pace));
+            let (pace, mischief) = WORLD.with_borrow(|world| (world.pace, world.mischief));
+            wire.grant(reads, pace, mischief);
             true
         }
         Some(Step::Poll(at)) => {
@@ -314,6 +354,11 @@ pub(crate) fn step() -> bool {
 /// One byte a read and write from now on, or as many as like; and other chances.
 pub(crate) fn set(bytewise: bool, seed: u64) {
     WORLD.with_borrow_mut(|world| (world.pace, world.chance) = (usize::from(bytewise), seed));
+}
+
+/// What transports do from now on.
+pub(crate) fn annoy(mischief: Mischief) {
+    WORLD.with_borrow_mut(|world| world.mischief = mischief);
 }
 
 /// Goes on until nothing does by itself.
