@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -14,6 +15,9 @@ type Accepted = (Stream, Option<Credentials>);
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: Async<Stream>,
+    /// The last read took all there was: before the reactor says otherwise there is nothing to read, and to
+    /// hear that from the system costs as much as a read.
+    drained: AtomicBool,
     /// Of two pipes the one to write, until it is shut: it stays open for as long as it is here.
     write: Option<Mutex<Option<Async<Arc<OwnedFd>>>>>,
 }
@@ -23,6 +27,7 @@ impl Watched {
         let write = stream.write_fd().map(Async::new_nonblocking).transpose()?;
         Ok(Self {
             stream: Async::new_nonblocking(stream)?,
+            drained: AtomicBool::new(false),
             write: write.map(|end| Mutex::new(Some(end))),
         })
     }
@@ -41,11 +46,19 @@ impl Watched {
 impl Transport for Watched {
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            match self.stream.get_ref().try_read(buffer) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read),
+            if !self.drained.load(Ordering::Relaxed) {
+                match self.stream.get_ref().try_read(buffer) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    read => {
+                        let short = matches!(read, Ok(count) if count < buffer.len());
+                        self.drained.store(short, Ordering::Relaxed);
+                        return Poll::Ready(read);
+                    }
+                }
             }
+            // It looks at the stream anew: what came behind a short read, and its end, are told.
             ready!(self.stream.poll_readable(cx))?;
+            self.drained.store(false, Ordering::Relaxed);
         }
     }
 
