@@ -71,7 +71,7 @@ fn no_file_is_too_long() {
 #[test]
 fn a_facade_stays_thin() {
     let mut found = Vec::new();
-    for folder in ["adapters/smol/src", "adapters/tokio/src"] {
+    for folder in ["adapters/async-std/src", "adapters/smol/src", "adapters/tokio/src"] {
         let files = files_below(folder);
         let lines = files.iter().flat_map(|file| file.text.lines()).map(str::trim);
         let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//")).count();
@@ -80,6 +80,41 @@ fn a_facade_stays_thin() {
                 "{folder} has {code} lines of code; at most {MOST_LINES_OF_A_FACADE}: what two \
                  facades need is the driver's, what all adapters need the core's"
             ));
+        }
+    }
+    complain(&found);
+}
+
+/// It is discontinued: whoever does not use it already shall not come to have it through us.
+#[test]
+fn nothing_but_its_own_adapter_depends_on_async_std() {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from(ROOT)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if name == "Cargo.toml" && !path.ends_with("adapters/async-std/Cargo.toml") {
+                let text = fs::read_to_string(&path).unwrap();
+                // Its conformance is tested, and the versions of all are in one place.
+                let may: &[&str] = if path.ends_with("adapters/conformance/Cargo.toml") {
+                    &["[dev-dependencies]"]
+                } else {
+                    &["[workspace]", "[workspace.dependencies]"]
+                };
+                let mut table = "";
+                for line in text.lines() {
+                    if line.starts_with('[') {
+                        table = line;
+                    }
+                    let told = table != "[package]" && line.contains("async-std");
+                    if told && !may.contains(&table) {
+                        found.push(format!("{} has under {table}: {line}", path.display()));
+                    }
+                }
+            }
         }
     }
     complain(&found);

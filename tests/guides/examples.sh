@@ -19,7 +19,7 @@ told() { sed -n '/^\/\/! ```text$/,/^\/\/! ```$/ { s/^\/\/! //; /^```/d; p }' "$
 # An example for a runtime, as it would be on threads: without its `main` (which is the last), futures and name.
 on_threads() {
     sed -e '/^#\[tokio::main\]$/,$d; /^fn main/,$d' \
-        -e "s/switchboard\([-_]\)$1/switchboard\1blocking/; s/--example $1_/--example /" \
+        -e "s/switchboard\([-_]\)${1/_/[-_]}/switchboard\1blocking/; s/--example $1_/--example /" \
         -e 's/async fn program/fn main/; s/async fn/fn/; s/\.await//g' "$2"
 }
 
@@ -45,8 +45,8 @@ for source in "$adapters"/*/examples/*.rs; do
 done
 
 for example in echo pubsub streaming; do
-    for adapter in smol tokio; do
-        source="$adapters/$adapter/examples/${adapter}_$example.rs"
+    for adapter in async_std smol tokio; do
+        source="$adapters/${adapter/_/-}/examples/${adapter}_$example.rs"
         diff "$adapters/blocking/examples/$example.rs" <(on_threads "$adapter" "$source" | sed '$d')
     done
 done

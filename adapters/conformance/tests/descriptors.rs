@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+#[path = "matrix/async_std.rs"]
+mod async_std;
 #[path = "matrix/blocking.rs"]
 mod blocking;
 #[path = "matrix/futures.rs"]
@@ -21,8 +23,8 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use switchboard::{Options, Payload};
 use switchboard_conformance::{Adapter, Serves, Watchdog};
 
-static ADAPTERS: [&dyn Adapter; 4] =
-    [&blocking::Blocking, &smol::SMOL, &tokio::ONE_THREAD, &tokio::THREADS];
+static ADAPTERS: [&dyn Adapter; 5] =
+    [&async_std::ASYNC_STD, &blocking::Blocking, &smol::SMOL, &tokio::ONE_THREAD, &tokio::THREADS];
 
 /// `[0, "switchboard", [1], {}, null]`
 const HELLO: &[u8] = b"\0\0\0\x12\x85\0kswitchboard\x81\x01\xa0\xf6";
@@ -35,6 +37,8 @@ fn a_server_that_has_run_out_of_descriptors_serves_on_and_accepts_when_it_has_so
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = Some(256);
     setrlimit(Resource::Nofile, limit).unwrap();
+    // What ends gives its descriptors back when it comes to it: not to the next adapter.
+    let mut kept = Vec::new();
     for adapter in ADAPTERS {
         let folder = tempfile::tempdir().unwrap();
         let address = folder.path().join("s").display().to_string();
@@ -56,5 +60,6 @@ fn a_server_that_has_run_out_of_descriptors_serves_on_and_accepts_when_it_has_so
         let mut welcome = [0; 6];
         newcomer.read_exact(&mut welcome).unwrap();
         assert_eq!(welcome[4..], [0x85, 1], "a welcome");
+        kept.push((folder, newcomer, server, client));
     }
 }

@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+#[path = "matrix/async_std.rs"]
+mod async_std;
 #[path = "matrix/blocking.rs"]
 mod blocking;
 #[path = "matrix/futures.rs"]
@@ -32,9 +34,10 @@ use switchboard_tokio::{Context, Server};
 const ADDRESS: &str = "SWITCHBOARD_TEST_ADDRESS";
 
 /// How many clients of each adapter: those that block have threads.
-static CLIENTS: [(&dyn Adapter, usize); 4] = [
+static CLIENTS: [(&dyn Adapter, usize); 5] = [
+    (&async_std::ASYNC_STD, 100),
     (&blocking::Blocking, 100),
-    (&smol::SMOL, 200),
+    (&smol::SMOL, 100),
     (&tokio::ONE_THREAD, 100),
     (&tokio::THREADS, 100),
 ];

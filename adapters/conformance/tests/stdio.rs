@@ -4,14 +4,16 @@
 use std::env;
 use std::process::Command;
 
+use async_std::task;
 use switchboard::Failure;
+use switchboard_async_std as async_std_adapter;
 use switchboard_blocking as blocking;
 use switchboard_endpoint::Stream;
 use switchboard_smol as smol_adapter;
 use switchboard_tokio as tokio_adapter;
 use tokio::runtime::{Builder, Runtime};
 
-const ADAPTERS: [&str; 3] = ["blocking", "smol", "tokio"];
+const ADAPTERS: [&str; 4] = ["async-std", "blocking", "smol", "tokio"];
 
 fn main() {
     match env::args().nth(1) {
@@ -40,6 +42,13 @@ fn runtime() -> Runtime {
 /// Asks the child for a sum, and closes.
 fn parent(adapter: &str, stream: Stream) -> u64 {
     match adapter {
+        "async-std" => task::block_on(async {
+            let client =
+                async_std_adapter::Client::builder().attach(stream).await.expect("it serves");
+            let sum = client.request("add", &(2, 3)).await.expect("an answer");
+            client.close("done").await;
+            sum
+        }),
         "blocking" => {
             let client = blocking::Client::builder().attach(stream).expect("it serves");
             let sum = client.request("add", &(2, 3)).expect("an answer");
@@ -65,6 +74,11 @@ fn parent(adapter: &str, stream: Stream) -> u64 {
 fn child(adapter: &str) {
     let add = |(a, b): (u64, u64)| Ok::<_, Failure>(a + b);
     match adapter {
+        "async-std" => task::block_on(async {
+            let server = async_std_adapter::Server::builder()
+                .handle("add", move |_, args| async move { add(args) });
+            server.bind("stdio").await.expect("a parent").closed().await;
+        }),
         "blocking" => {
             let server = blocking::Server::builder().handle("add", move |_, args| add(args));
             server.bind("stdio").expect("a parent").closed();

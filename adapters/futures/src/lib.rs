@@ -1,6 +1,6 @@
-//! The async driver of **switchboard**, for any runtime. Programs use `switchboard-smol` or
-//! `switchboard-tokio`, which are this with a [`Runtime`] each; whoever has an executor of their own writes
-//! one.
+//! The async driver of **switchboard**, for any runtime. Programs use `switchboard-smol`,
+//! `switchboard-tokio` or `switchboard-async-std`, which are this with a [`Runtime`] each; whoever has an
+//! executor of their own writes one.
 //!
 //! # Who runs what
 //!

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use switchboard_endpoint::{Credentials, Listener, Stream};
 
-/// A runtime, as a type without values: `switchboard-smol` and `switchboard-tokio` have theirs.
+/// A runtime, as a type without values: `switchboard-smol`, `switchboard-tokio` and
+/// `switchboard-async-std` have theirs.
 ///
 /// An executor of one's own, with the reactor of a runtime that is there:
 ///

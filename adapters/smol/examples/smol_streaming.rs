@@ -11,7 +11,7 @@
 //! the server has 1048576 bytes, whose sum is 133693440
 //! ```
 //!
-//! The same on other adapters: `adapters/{blocking,smol,tokio}/examples`.
+//! The same on other adapters: `adapters/{async-std,blocking,smol,tokio}/examples`.
 
 use std::error::Error;
 

@@ -9,7 +9,7 @@
 //! a call that fails: UNIMPLEMENTED: no handler for channel "ehco"
 //! ```
 //!
-//! The same on other adapters: `adapters/{blocking,smol,tokio}/examples`.
+//! The same on other adapters: `adapters/{async-std,blocking,smol,tokio}/examples`.
 
 use std::error::Error;
 

@@ -10,7 +10,7 @@
 //! rooms.kitchen.temperature is 22
 //! ```
 //!
-//! The same on other adapters: `adapters/{blocking,smol,tokio}/examples`.
+//! The same on other adapters: `adapters/{async-std,blocking,smol,tokio}/examples`.
 
 use std::error::Error;
 

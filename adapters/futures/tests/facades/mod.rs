@@ -176,6 +176,7 @@ macro_rules! every_test {
             transports::a_pair,
             transports::two_pipes,
             transports::one_side_may_be_shut,
+            transports::slices_go_as_one_write,
         }
     };
     ($harness:ty: $($module:ident::$name:ident,)*) => {

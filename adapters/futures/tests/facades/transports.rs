@@ -120,3 +120,18 @@ pub(crate) fn one_side_may_be_shut<H: Harness>() {
         }
     });
 }
+
+pub(crate) fn slices_go_as_one_write<H: Harness>() {
+    let _watchdog = watchdog();
+    H::run(async {
+        for (one, other) in [Stream::pair().unwrap(), pipes()] {
+            let transport = H::Runtime::transport(one).unwrap();
+            let slices = [IoSlice::new(b"one "), IoSlice::new(b"and "), IoSlice::new(b"another")];
+            poll_fn(|cx| transport.poll_writable(cx)).await.unwrap();
+            assert_eq!(transport.try_write_vectored(&slices).unwrap(), 15);
+            let mut bytes = [0; 20];
+            assert_eq!(other.try_read(&mut bytes).unwrap(), 15);
+            assert_eq!(&bytes[..15], b"one and another");
+        }
+    });
+}
