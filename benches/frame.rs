@@ -17,10 +17,10 @@ fn main() {
     frame.encode(&mut encoded);
     let body = encoded[4..].to_vec();
 
-    let mut fixed = vec![0u8; 16];
-    fixed.extend_from_slice(&payload);
+    let fixed = [&[0; 16], &payload[..]].concat();
     table(
         "decode a request of 64 bytes",
+        1,
         vec![
             candidate("a fixed 16-byte head, looked at", || {
                 let kind = u32::from_be_bytes(fixed[..4].try_into().unwrap_or_default());
@@ -42,6 +42,7 @@ fn main() {
     let mut decoder = Decoder::new(1 << 20);
     table(
         "the same out of a stream, payload kept",
+        1,
         vec![
             candidate("copy the bytes in, and the payload out", || {
                 let mut buffer = [0u8; 128];
@@ -64,6 +65,7 @@ fn main() {
     let mut other = BytesMut::with_capacity(4096);
     table(
         "encode it",
+        1,
         vec![
             candidate("a fixed 16-byte head and the payload", || {
                 other.clear();

@@ -61,7 +61,7 @@ fn matches() {
                 assert_eq!(to.len(), 1);
             })
         });
-        table(&format!("{title}, among so many subscriptions"), candidates.collect());
+        table(&format!("{title}, among so many subscriptions"), 1, candidates.collect());
     }
 }
 
@@ -89,7 +89,11 @@ fn stars() {
             assert_eq!(to.len(), 1);
         })
     });
-    table("a match, among patterns that are chosen to be searched in vain", candidates.collect());
+    table(
+        "a match, among patterns that are chosen to be searched in vain",
+        1,
+        candidates.collect(),
+    );
 }
 
 /// Ten thousand deliveries, decided and polled, of more or fewer publications.
@@ -120,7 +124,7 @@ fn deliveries() {
             }
         })
     });
-    table("10,000 deliveries, decided and polled", candidates.collect());
+    table("10,000 deliveries, decided and polled", 1, candidates.collect());
 }
 
 /// A client's pump and a server's, whose handshake is complete.
@@ -180,5 +184,5 @@ fn frames() {
             assert_eq!(came, 16);
         })
     });
-    table("sixteen messages, among so many connections", candidates.collect());
+    table("sixteen messages, among so many connections", 1, candidates.collect());
 }

@@ -23,6 +23,7 @@ fn main() {
 
     table(
         "a small struct",
+        1,
         vec![
             candidate("ciborium alone", || {
                 from_reader::<Small, _>(payload.as_cbor()).expect("it can be read")
@@ -35,6 +36,7 @@ fn main() {
     );
     table(
         "100 of them",
+        1,
         vec![
             candidate("ciborium alone", || {
                 from_reader::<Vec<Small>, _>(many.as_cbor()).expect("it can be read")
@@ -47,6 +49,7 @@ fn main() {
     );
     table(
         "writing a small struct",
+        1,
         vec![
             candidate("ciborium alone", || {
                 let mut bytes = Vec::new();

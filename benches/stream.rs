@@ -81,6 +81,7 @@ fn main() {
         let (mut sender, mut receiver) = open();
         table(
             &format!("items of {size} bytes"),
+            1,
             vec![
                 candidate("copy the bytes in, and out", || {
                     let came = bytes::Bytes::copy_from_slice(payload.as_cbor());
@@ -123,6 +124,7 @@ fn main() {
     let (mut sender, mut receiver) = open();
     table(
         "100 deliveries of 64 bytes",
+        1,
         vec![
             candidate("100 messages on one connection", || {
                 for _ in 0..100 {

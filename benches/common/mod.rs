@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 31;
 /// How long one candidate runs in one round: longer than any timer's grain, short beside a change of
 /// the processor's speed.
-const SLICE: Duration = Duration::from_millis(5);
+const SLICE: Duration = Duration::from_millis(10);
 
 /// Something to measure. The first one of a table is its floor.
 pub(crate) struct Candidate<'a> {
@@ -24,9 +24,9 @@ pub(crate) fn candidate<'a, T>(
     Candidate { name, run: Box::new(move || drop(black_box(run()))) }
 }
 
-/// Measures the candidates in turns and prints a line for each: its time and how many times that of
-/// the first it is.
-pub(crate) fn table(title: &str, mut candidates: Vec<Candidate<'_>>) {
+/// Measures the candidates in turns and prints a line for each: its time for one of `units`, and how many
+/// times that of the first it is.
+pub(crate) fn table(title: &str, units: usize, mut candidates: Vec<Candidate<'_>>) {
     let counts: Vec<u32> = candidates.iter_mut().map(calibrate).collect();
     let mut times = vec![Vec::with_capacity(ROUNDS); candidates.len()];
     for _ in 0..ROUNDS {
@@ -35,7 +35,8 @@ pub(crate) fn table(title: &str, mut candidates: Vec<Candidate<'_>>) {
             for _ in 0..counts[index] {
                 (candidate.run)();
             }
-            times[index].push(start.elapsed().as_secs_f64() * 1e9 / f64::from(counts[index]));
+            let one = start.elapsed().as_secs_f64() * 1e9 / f64::from(counts[index]);
+            times[index].push(one / units as f64);
         }
     }
     println!("\n{title}");
@@ -44,7 +45,8 @@ pub(crate) fn table(title: &str, mut candidates: Vec<Candidate<'_>>) {
         times.sort_by(f64::total_cmp);
         let median = times[ROUNDS / 2];
         let floor = *floor.get_or_insert(median);
-        println!("  {:<44} {median:>9.1} ns   x {:.2}", candidate.name, median / floor);
+        let (time, unit) = if median < 1000.0 { (median, "ns") } else { (median / 1000.0, "µs") };
+        println!("  {:<48} {time:>9.2} {unit}   x {:.2}", candidate.name, median / floor);
     }
 }
 

@@ -5,6 +5,8 @@
 //! `cargo bench -p switchboard-blocking --bench request` pins everything to one processor, which is what
 //! repeats; with `-- --free` the system places the processes as it likes.
 
+#[path = "../../../benches/common/mod.rs"]
+mod common;
 mod servers;
 
 use std::hint::black_box;
@@ -12,17 +14,12 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
+use common::{candidate, table};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use servers::{Bare, Small};
 use switchboard::{Config, Payload};
 use switchboard_blocking::Client;
-
-/// Rounds of every candidate; the median of them counts.
-const ROUNDS: usize = 15;
-/// How long one candidate runs in one round, about.
-const SLICE: Duration = Duration::from_millis(40);
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -227,44 +224,4 @@ fn stream(sink: &str, ours: &str, size: usize) {
             }),
         ],
     );
-}
-
-struct Candidate<'a> {
-    name: &'static str,
-    run: Box<dyn FnMut() + 'a>,
-}
-
-fn candidate<'a, T>(name: &'static str, mut run: impl FnMut() -> T + 'a) -> Candidate<'a> {
-    Candidate { name, run: Box::new(move || drop(black_box(run()))) }
-}
-
-/// Measures the candidates in turns; prints for each its time for one of `units` and how many times
-/// that of the first it is.
-fn table(title: &str, units: usize, mut candidates: Vec<Candidate<'_>>) {
-    let mut times = vec![Vec::with_capacity(ROUNDS); candidates.len()];
-    let counts: Vec<u32> = candidates
-        .iter_mut()
-        .map(|candidate| {
-            (0..20).for_each(|_| (candidate.run)());
-            let start = Instant::now();
-            (0..20).for_each(|_| (candidate.run)());
-            (SLICE.as_nanos() * 20 / start.elapsed().as_nanos().max(1)).clamp(1, 1 << 20) as u32
-        })
-        .collect();
-    for _ in 0..ROUNDS {
-        for (index, candidate) in candidates.iter_mut().enumerate() {
-            let start = Instant::now();
-            (0..counts[index]).for_each(|_| (candidate.run)());
-            let one = start.elapsed().as_secs_f64() * 1e6 / f64::from(counts[index]);
-            times[index].push(one / units as f64);
-        }
-    }
-    println!("\n{title}");
-    let mut floor = None;
-    for (candidate, times) in candidates.iter().zip(&mut times) {
-        times.sort_by(f64::total_cmp);
-        let median = times[ROUNDS / 2];
-        let floor = *floor.get_or_insert(median);
-        println!("  {:<46} {median:>9.2} µs   x {:.2}", candidate.name, median / floor);
-    }
 }
