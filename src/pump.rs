@@ -11,8 +11,8 @@ use crate::instant::Instant;
 use crate::wire::{Decoder, LEAST_MAX_FRAME};
 use core::time::Duration;
 
-/// The memory of a large frame waits so long for the next one: longer than from call to call, and no
-/// quiet connection keeps it.
+/// The memory that frames needed waits so long for the next ones: longer than from call to call, and no quiet
+/// connection keeps it.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// What a driver is to do now.
@@ -71,7 +71,7 @@ pub struct Pump {
     /// Bytes of messages that were handed out and whose listeners are not done.
     untaken: usize,
     paused: bool,
-    /// When the memory of the last large frame is given back, if no further one comes.
+    /// When the memory of the last frames is given back, if no further one comes.
     shrinks: Option<Instant>,
     /// What is to be delivered with the next turn.
     deliveries: Option<Command>,
@@ -143,6 +143,7 @@ impl Pump {
         }
         if self.shrinks.is_some_and(|until| until <= now) {
             self.input.shrink();
+            self.connection.shrink();
         }
         loop {
             if let Some(event) = self.connection.poll_event() {

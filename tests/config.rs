@@ -324,10 +324,15 @@ fn items(by: i32) -> bool {
 }
 
 /// Whether these bytes are dealt with in one turn.
-fn in_one_turn(change: fn(&mut Config), bytes: &[u8]) -> bool {
+fn in_one_turn(change: fn(&mut Config), mut bytes: &[u8]) -> bool {
     let mut side = Side::open(true, config(change));
-    side.pump.space()[..bytes.len()].copy_from_slice(bytes);
-    side.pump.filled(Instant::ZERO, bytes.len());
+    while !bytes.is_empty() {
+        let space = side.pump.space();
+        let count = space.len().min(bytes.len());
+        space[..count].copy_from_slice(&bytes[..count]);
+        side.pump.filled(Instant::ZERO, count);
+        bytes = &bytes[count..];
+    }
     loop {
         match side.pump.next(Instant::ZERO) {
             Next::Event(Event::Message(_)) => {}

@@ -164,7 +164,8 @@ impl Connection {
             peer_stream_window: 0,
             peer_keepalive: None,
             outbox: Outbox::default(),
-            events: VecDeque::new(),
+            // The handshake brings one, and many connections bring no more for long.
+            events: VecDeque::with_capacity(1),
             closed_told: false,
             our_ids: Ids::of_client(role == Role::Client),
             their_ids: Ids::of_client(role == Role::Server),
@@ -271,6 +272,20 @@ impl Connection {
         }
         self.note_unsent(now);
         self.finish_if_done(now);
+    }
+
+    /// Gives back the memory that is kept for what comes next, where nothing waits: for a quiet time.
+    pub(crate) fn shrink(&mut self) {
+        self.outbox.shrink();
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        if self.made.is_empty() {
+            self.made.clear();
+        }
+        if self.served.is_empty() {
+            self.served.clear();
+        }
     }
 
     /// What happened next, if anything did. [`Event::Closed`] comes exactly once and last.

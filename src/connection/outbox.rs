@@ -270,6 +270,15 @@ impl Outbox {
         }
     }
 
+    /// Gives back the memory that is kept for the frames to come, if none is here.
+    pub(crate) fn shrink(&mut self) {
+        if self.is_empty() {
+            self.buffer = BytesMut::new();
+            self.parts = VecDeque::new();
+            self.frames = VecDeque::new();
+        }
+    }
+
     /// Takes frames back of which nothing has been written. The work is in what was queued behind
     /// them, as a rule little.
     pub(crate) fn remove(&mut self, position: Position) {

@@ -159,6 +159,10 @@ impl Inbox {
             }
             _ => {}
         }
+        if self.events.capacity() == 0 {
+            // Many connections never have two at once.
+            self.events.reserve_exact(1);
+        }
         self.events.push_back(event);
         Stir::Serving
     }

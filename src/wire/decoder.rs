@@ -6,7 +6,11 @@ use bytes::{Bytes, BytesMut};
 use crate::error::ProtocolError;
 
 const LENGTH: usize = 4;
-/// What one read asks for: every whole frame of many small ones, and not much memory.
+/// What the first read asks for, and the first after a quiet time: most connections say little at once, and
+/// many are there only to hear something some day.
+const FIRST: usize = 512;
+/// What a read asks for as soon as that was too little: every whole frame of many small ones, and not much
+/// memory.
 pub(crate) const READ: usize = 16 * 1024;
 /// And what it asks for when the one before got all that it asked for.
 const BULK: usize = 64 * 1024;
@@ -42,9 +46,11 @@ pub struct Decoder {
     /// The memory of the last large frames, which their receivers may still hold, newest first; up to
     /// [`SPARE`] bytes.
     spares: [Bytes; SPARES],
-    /// A large frame has come, or very many bytes at once, since this was asked last.
-    spare_is_used: bool,
-    /// The last read got all that it asked for.
+    /// Something has come since this was asked last.
+    used: bool,
+    /// What a read asks for: [`FIRST`], or [`READ`] once that was too little.
+    usual: usize,
+    /// The last read got all that it asked for, and that was much.
     eager: bool,
 }
 
@@ -53,7 +59,8 @@ impl Decoder {
     #[must_use]
     pub fn new(max_frame: u32) -> Self {
         let (buffer, spares) = (BytesMut::new(), [const { Bytes::new() }; SPARES]);
-        Self { buffer, start: 0, end: 0, max_frame, spares, spare_is_used: false, eager: false }
+        let (usual, eager) = (FIRST, false);
+        Self { buffer, start: 0, end: 0, max_frame, spares, used: false, usual, eager }
     }
 
     /// Changes the limit for the frames that have not been looked at yet.
@@ -68,9 +75,9 @@ impl Decoder {
         let growth = (self.buffered() * GROWTH).max(last);
         let wanted = lacking.saturating_add(SLACK).min(growth).max(READ);
         // One that fits the next large frame as well.
-        let usual = if self.eager { last.clamp(BULK, BULK + READ) } else { READ };
+        let usual = if self.eager { last.clamp(BULK, BULK + READ) } else { self.usual };
         let grows = self.buffered() == 0 && self.buffer.len() < usual;
-        if grows || self.buffer.len() - self.end < lacking.clamp(1, READ / 4) {
+        if grows || self.buffer.len() - self.end < lacking.clamp(1, self.usual / 4) {
             self.make_room(wanted, usual);
         }
         &mut self.buffer[self.end..]
@@ -79,8 +86,12 @@ impl Decoder {
     /// Says how many bytes of [`space`](Self::space) were filled, counted from its front.
     pub fn filled(&mut self, bytes: usize) {
         self.end = self.buffer.len().min(self.end.saturating_add(bytes));
-        self.eager = self.end == self.buffer.len();
-        self.spare_is_used |= self.end >= BULK;
+        let full = self.end == self.buffer.len();
+        self.eager = full && self.usual == READ;
+        if full {
+            self.usual = READ;
+        }
+        self.used |= bytes > 0;
     }
 
     /// The next frame, without its length, if it is whole.
@@ -151,20 +162,20 @@ impl Decoder {
         }
     }
 
-    /// Gives back the memory that is kept for the next large frame, or for very many bytes at once: for a
-    /// stream that has become quiet.
+    /// Gives back the memory that is kept for what comes next: for a stream that has become quiet.
     pub fn shrink(&mut self) {
         self.spares = Default::default();
-        if self.buffer.len() >= BULK && self.buffered() < READ {
+        (self.usual, self.eager) = (FIRST, false);
+        if self.buffered() < READ {
             self.buffer = BytesMut::from(&self.buffer[self.start..self.end]);
             (self.start, self.end) = (0, self.buffer.len());
         }
     }
 
-    /// Whether such memory is kept, and whether it was needed since this was asked.
+    /// Whether such memory is kept, and whether something has come since this was asked.
     pub(crate) fn spare(&mut self) -> (bool, bool) {
-        let kept = self.spares.iter().any(|spare| !spare.is_empty()) || self.buffer.len() >= BULK;
-        (kept, core::mem::replace(&mut self.spare_is_used, false))
+        let kept = !self.buffer.is_empty() || self.spares.iter().any(|spare| !spare.is_empty());
+        (kept, core::mem::replace(&mut self.used, false))
     }
 
     /// How many bytes have come and are not taken: a stream that ends now ends inside a frame unless
@@ -189,7 +200,7 @@ impl Decoder {
             (self.start, self.end) = (0, buffered);
         } else if buffered == 0 {
             (self.start, self.end) = (0, 0);
-            if self.buffer.len() < READ / 4 {
+            if self.buffer.len() < self.usual / 4 {
                 self.buffer = BytesMut::new();
             }
         }
@@ -222,7 +233,6 @@ impl Decoder {
         let place = self.spares.iter().position(Bytes::is_empty).unwrap_or(SPARES - 1);
         self.spares[..=place].rotate_right(1);
         self.spares[0] = whole;
-        self.spare_is_used = true;
         let mut kept = 0;
         for spare in &mut self.spares {
             kept += spare.len();
@@ -236,10 +246,14 @@ impl Decoder {
     /// as large as `usual`.
     fn make_room(&mut self, wanted: usize, usual: usize) {
         let buffered = self.buffered();
-        if self.buffer.len() >= usual.max(buffered + wanted) {
+        if buffered > 0 {
+            self.usual = READ;
+        }
+        let size = if buffered == 0 { usual } else { usual.max(buffered + wanted) };
+        if self.buffer.len() >= size {
             self.buffer.copy_within(self.start..self.end, 0);
         } else {
-            let mut buffer = self.take_spare(usual.max(buffered + wanted));
+            let mut buffer = self.take_spare(size);
             buffer[..buffered].copy_from_slice(&self.buffer[self.start..self.end]);
             self.buffer = buffer;
         }

@@ -119,8 +119,8 @@ impl Link {
     /// Whether there is more to do at once, after others had their turn.
     pub(crate) fn drive(&self, state: &mut State) -> bool {
         for _ in 0..READS {
-            let Woken { any, rang } = self.seat.take_woken();
-            if any {
+            let Woken { ready, rang } = self.seat.take_woken();
+            if ready {
                 state.watched = (false, false);
             }
             if rang {

@@ -19,14 +19,16 @@ struct Holders {
     driver: Option<Waker>,
     /// Somebody was woken, and nobody has driven since.
     woken: bool,
-    /// It was the timer that woke.
+    /// The transport woke.
+    ready: bool,
+    /// The timer woke.
     rang: bool,
 }
 
 /// What has been since somebody drove last.
 pub(crate) struct Woken {
-    /// The transport may have something, or the time may have come.
-    pub(crate) any: bool,
+    /// The transport may have something, and watches no more.
+    pub(crate) ready: bool,
     /// The timer has woken, early perhaps, and is to be asked again.
     pub(crate) rang: bool,
 }
@@ -38,8 +40,12 @@ impl Seat {
 
     /// Whoever is woken is to drive; asked by whoever does.
     pub(crate) fn take_woken(&self) -> Woken {
-        let Holders { woken, rang, .. } = &mut *self.lock();
-        Woken { any: core::mem::take(woken), rang: core::mem::take(rang) }
+        let mut holders = self.lock();
+        holders.woken = false;
+        Woken {
+            ready: core::mem::take(&mut holders.ready),
+            rang: core::mem::take(&mut holders.rang),
+        }
     }
 
     pub(crate) fn is_taken(&self) -> bool {
@@ -77,6 +83,7 @@ impl Seat {
                 holders.caller = None;
             }
             holders.rang |= timer;
+            holders.ready |= !timer;
             holders.woken = true;
             // A call that nobody polls any more must not keep the time from passing.
             let (first, second) = (holders.caller.as_ref(), holders.driver.as_ref());
@@ -158,7 +165,7 @@ mod tests {
         seat.set_driver(&driving);
         transport.wake_by_ref();
         assert_eq!((driver.take(), call.take()), (1, 0), "nobody else drives");
-        assert!(seat.take_woken().any);
+        assert!(seat.take_woken().ready);
         seat.sit(&calling);
         transport.wake_by_ref();
         assert_eq!((driver.take(), call.take()), (0, 1));
