@@ -14,7 +14,7 @@ use switchboard::{
 };
 use switchboard_endpoint::{
     AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Listener, Stop,
-    Stream, Topics, next_connection, server_status,
+    Stream, Topics, listens_for, next_connection, server_status,
 };
 
 use crate::link::Link;
@@ -273,6 +273,9 @@ impl Host {
             let admit = || counts_for.is_none() || this.lock().admission.accepted(id);
             // What unwinds in here is the destructor of something of the user's.
             let _ = catch_unwind(AssertUnwindSafe(|| serving.run(&link, id, credentials, admit)));
+            this.topics.leave(id);
+            // So what one who has gone makes a listener do stays bounded by how many may be served.
+            serving.wait_for_listeners();
             drop(this.gone(id));
         });
         spawned.map(drop).inspect_err(|_| drop(self.gone(id)))
@@ -307,15 +310,17 @@ impl Host {
 
     /// Waits until the server has ended.
     pub(crate) fn wait_until_stopped(&self) {
-        {
-            let mut state = self.lock();
-            while state.closing.is_none() || state.accepts {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-        }
-        // Not for their threads: they may be with a handler that never ends, or with this one.
+        let accepts = |state: &mut State| state.closing.is_none() || state.accepts;
+        drop(self.changed.wait_while(self.lock(), accepts).unwrap_or_else(PoisonError::into_inner));
+        let since = SystemInstant::now();
         for link in self.links() {
             link.wait_until_done();
+        }
+        // What came is with handlers on their threads and with listeners, perhaps with one that never ends.
+        if !listens_for(&self.services) {
+            let left = self.config.drain.saturating_sub(since.elapsed());
+            let serves = |state: &mut State| !state.connections.is_empty();
+            drop(self.changed.wait_timeout_while(self.lock(), left, serves));
         }
     }
 }

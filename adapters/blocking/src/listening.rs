@@ -2,9 +2,11 @@
 //! Called by `serving`, of which it is a part; knows services, the pool and links.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
 
 use switchboard::{Received, SessionStatus};
+use switchboard_endpoint::listen_for;
 
 use crate::context::Context;
 use crate::link::Link;
@@ -54,6 +56,9 @@ impl Serving {
             let mut messages = lock(&self.messages);
             let next = messages.queue.pop_front();
             messages.taken = next.is_some();
+            if !messages.taken {
+                self.heard.notify_all();
+            }
             next
         };
         let message = match next {
@@ -70,8 +75,16 @@ impl Serving {
             state.taken(message.size());
             link.nudge(&mut state);
         }
-        self.listen(link, message);
+        let listen = || listen_for(&self.services, || self.listen(link, message));
+        // What unwinds here is the destructor of something of the user's.
+        let _ = catch_unwind(AssertUnwindSafe(listen));
         self.take_message_later(link);
+    }
+
+    /// Waits until all that has come was heard.
+    pub(crate) fn wait_for_listeners(&self) {
+        let heard = self.heard.wait_while(lock(&self.messages), |messages| messages.taken);
+        drop(heard.unwrap_or_else(PoisonError::into_inner));
     }
 
     fn listen(&self, link: &Arc<Link>, message: Received) {

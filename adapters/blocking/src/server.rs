@@ -190,9 +190,10 @@ impl Server {
     }
 
     /// Closes the server: no more clients, a goodbye to each connection, open calls go on for at most
-    /// [`Config::drain`](switchboard::Config::drain). Waits until all have ended (a client that just now
-    /// reads nothing, as an idle blocking one does, is waited for as long), and the socket file is gone.
-    /// From a handler it would wait for itself, until `drain` has passed. Closing twice does nothing more.
+    /// [`Config::drain`](switchboard::Config::drain), and so do listeners with the messages that have come.
+    /// Waits until all have ended (a client that just now reads nothing, as an idle blocking one does, is
+    /// waited for as long), and the socket file is gone. From a handler it would wait for itself, until
+    /// `drain` has passed; from a listener it waits for no listener. Closing twice does nothing more.
     pub fn close(&self, how: Restart) {
         self.0.host.stop(&Stop::Close(how));
         self.closed();

@@ -3,7 +3,7 @@
 //! and the pool.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use switchboard::service::no_handler;
@@ -32,6 +32,8 @@ pub(crate) struct Serving {
     /// Whose turn it takes in the pool.
     pub(crate) turn: u64,
     pub(crate) messages: Mutex<Messages>,
+    /// Told when all of them were heard.
+    pub(crate) heard: Condvar,
     /// Calls whose handlers wait until the peer reads.
     later: Mutex<Vec<Work>>,
 }
@@ -56,8 +58,17 @@ impl Serving {
         turn: u64,
         limits: PayloadLimits,
     ) -> Self {
-        let (messages, later, topics) = (Mutex::default(), Mutex::default(), None);
-        Self { peer: Mutex::default(), limits, services, topics, pool, turn, messages, later }
+        Self {
+            peer: Mutex::default(),
+            limits,
+            services,
+            topics: None,
+            pool,
+            turn,
+            messages: Mutex::default(),
+            heard: Condvar::new(),
+            later: Mutex::default(),
+        }
     }
 
     /// The same for a connection of a server that offers topics.

@@ -215,6 +215,25 @@ fn a_handler_may_close_its_own_server() {
 }
 
 #[test]
+fn a_listener_that_closes_its_own_server_does_not_wait_for_itself() {
+    let home = Home::of(Server::builder().config(common::no_hurry()));
+    let (server, (sender, closed)) = (home.server.clone(), channel());
+    let listener = move |_: switchboard_blocking::Context, ()| {
+        server.close(Restart::never());
+        sender.send(()).unwrap();
+    };
+    home.server.on("close", listener).unwrap().detach();
+    // One each for two listeners that close at the same time, and that reads also while nobody waits.
+    let clients = [home.client(), home.client()];
+    for client in &clients {
+        client.on("n", |_, ()| {}).unwrap().detach();
+        client.send("close", &()).unwrap();
+    }
+    closed.recv().unwrap();
+    home.server.closed();
+}
+
+#[test]
 fn the_last_server_to_be_dropped_ends_all_at_once() {
     let (builder, ended) = ends(Server::builder());
     let gate = Arc::new(Gate::default());

@@ -56,6 +56,8 @@ macro_rules! conformance_tests {
             streams_end_with_their_connection
             subscriptions_end_with_their_connection_and_say_why
             a_graceful_end_comes_behind_what_was_published
+            what_came_before_a_close_has_been_heard_when_it_returns
+            a_listener_that_does_not_end_is_waited_for_until_drain
             // Clients that come back.
             a_client_comes_back_to_a_server_that_restarts
             a_client_comes_back_to_a_server_that_dies

@@ -8,11 +8,11 @@
 //! full ([`Stream::connect_now`] does not). Streams and listeners are non-blocking; whoever drives
 //! them waits for them.
 //!
-//! Who may call whom: `error`, `credentials`, `pause`, `stop` and `topics` know nobody; `status` knows
-//! `credentials`; `authorize` knows `credentials` and `error`; `admission`, `address` (spelling), `resolve`
-//! (from a spelling to a file) and `folder` know `error`; `stream` knows `pipes` (and that `sigpipe`);
-//! `connect`, `tcp` and `stdio` open streams; `dial` uses `connect` and `authorize`; `file` makes the socket
-//! file; `listener` and `options` use them all but `dial`, `authorize` and `admission`.
+//! Who may call whom: `error`, `credentials`, `listening`, `pause`, `stop` and `topics` know nobody;
+//! `status` knows `credentials`; `authorize` knows `credentials` and `error`; `admission`, `address`
+//! (spelling), `resolve` (from a spelling to a file) and `folder` know `error`; `stream` knows `pipes` (and
+//! that `sigpipe`); `connect`, `tcp` and `stdio` open streams; `dial` uses `connect` and `authorize`; `file`
+//! makes the socket file; `listener` and `options` use them all but `dial`, `authorize` and `admission`.
 //!
 //! Served on Unix. Elsewhere the package has the same types, and opening anything says
 //! [`OpenError::BadAddress`].
@@ -25,6 +25,7 @@ mod authorize;
 mod credentials;
 mod dial;
 mod error;
+mod listening;
 mod options;
 mod pause;
 mod status;
@@ -60,6 +61,7 @@ pub use authorize::{VerifyServer, default_authorize, verify_server};
 pub use credentials::Credentials;
 pub use dial::{Unopened, dial};
 pub use error::OpenError;
+pub use listening::{listen_for, listens_for};
 pub use options::BindOptions;
 pub use pause::AcceptPause;
 pub use status::{may_ask_status, server_status};

@@ -14,7 +14,7 @@ use switchboard::{
 };
 use switchboard_endpoint::{
     AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Stop, Stream, Topics,
-    next_connection, server_status,
+    listens_for, next_connection, server_status,
 };
 
 use crate::door::Door;
@@ -24,6 +24,10 @@ use crate::peer::{Peer, PeerFacts};
 use crate::runtime::{Acceptor, Runtime};
 use crate::services::Services;
 use crate::serving::Serving;
+
+mod ending;
+
+use ending::Ending;
 
 /// So many clients are let in in a row, then other tasks have their turn.
 const TURN: usize = 16;
@@ -47,6 +51,8 @@ struct State {
     accepts: bool,
     /// How the server closes, once it does.
     closing: Option<Stop>,
+    /// All that came was heard, or has had its time.
+    over: bool,
     /// Tasks that wait until any of this changes.
     wakers: Vec<Waker>,
 }
@@ -79,6 +85,7 @@ impl Host {
                 refused: BTreeSet::new(),
                 accepts: false,
                 closing: None,
+                over: false,
                 wakers: Vec::new(),
             }),
             began: SystemInstant::now(),
@@ -141,6 +148,11 @@ impl Host {
     /// Whether there is still room for a client that is to be let in.
     pub(crate) fn admits(&self, id: ConnectionId) -> bool {
         self.lock().admission.accepted(id)
+    }
+
+    /// Begins to wait for the end, in a task of its own.
+    pub(crate) fn start<R: Runtime>(self: &Arc<Self>) {
+        R::spawn(Ending(Arc::clone(self)).run::<R>());
     }
 
     /// Serves those who come to a listener, too, in a task of its own.
@@ -271,10 +283,15 @@ impl Host {
             _ => Poll::Pending,
         })
         .await;
-        // Not for their tasks: they may be with a listener that never ends, or with this one.
         for link in self.links() {
             link.ended().await;
         }
+        // What came is with listeners, perhaps with one that never ends, or with this one.
+        self.wait(|state, _| {
+            let over = state.over || listens_for(&self.services);
+            if over { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 

@@ -84,6 +84,7 @@ impl<R: Runtime> Server<R> {
         if let Some(listener) = listener {
             host.listen::<R>(R::acceptor(listener)?);
         }
+        host.start::<R>();
         Ok(Self { handle: Arc::new(Handle { host, address }), runtime: PhantomData })
     }
 
@@ -224,9 +225,9 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Closes the server: no more clients, a goodbye to each connection, open calls go on for at most
-    /// [`Config::drain`](switchboard::Config::drain). Waits until all have ended, and the socket file is
-    /// gone. In a handler it would wait for itself, until `drain` has passed. Closing twice does nothing
-    /// more.
+    /// [`Config::drain`](switchboard::Config::drain), and so do listeners with the messages that have come.
+    /// Waits until all have ended, and the socket file is gone. In a handler it would wait for itself, until
+    /// `drain` has passed; in a listener it waits for no listener. Closing twice does nothing more.
     ///
     /// # Cancel safety
     ///

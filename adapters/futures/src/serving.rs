@@ -16,6 +16,7 @@ use switchboard::{
     Asked, CallId, Event, Failure, Instant, Payload, PayloadLimits, PeerHello, Received,
     SessionStatus,
 };
+use switchboard_endpoint::listen_for;
 
 use crate::context::Context;
 use crate::link::Link;
@@ -254,7 +255,7 @@ impl Serving {
         let mut any = false;
         loop {
             if let Some(listening) = &mut self.listening {
-                if listening.poll_unpin(cx).is_pending() {
+                if listen_for(&self.services, || listening.poll_unpin(cx)).is_pending() {
                     return any;
                 }
                 self.listening = None;

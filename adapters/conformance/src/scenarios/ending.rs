@@ -1,13 +1,16 @@
 //! How connections end, and what becomes of open calls and subscriptions. Called by the macro of the tests.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use switchboard::{CallError, CloseReason, DeliveryError, Fate, Restart, Status, to_payload};
 
-use super::home::{Home, held, no_hurry, number, patient, read, until_told, values, wait_until};
+use super::home::{
+    Home, echo, held, no_hurry, number, patient, read, until_told, values, wait_until,
+};
 use crate::gate::Gate;
 use crate::{Client, End, Halves, Serves, Setup};
 
@@ -155,4 +158,53 @@ pub fn a_graceful_end_comes_behind_what_was_published(setup: &Setup) {
         assert_eq!(values(&mut *all, 100), (0..100).collect::<Vec<_>>());
         assert!(matches!(all.next(), Some(Err(DeliveryError::Disconnected(_)))));
     });
+}
+
+/// So many messages that the last one is not heard yet when a close returns that waits for none.
+const MESSAGES: u64 = 500;
+
+/// Messages that the server has read, of clients of which one has gone since, are with its listeners.
+pub fn what_came_before_a_close_has_been_heard_when_it_returns(setup: &Setup) {
+    let (gate, heard) = (Arc::new(Gate::default()), Arc::new(AtomicU64::new(0)));
+    let (held, counts) = (Arc::clone(&gate), Arc::clone(&heard));
+    let hears = move |_| {
+        held.pass();
+        counts.fetch_add(1, Ordering::SeqCst);
+    };
+    let serves = Serves::config(no_hurry()).handle("echo", echo).on("n", hears);
+    let home = Home::of(setup, serves);
+    // A listener, so that it reads also while nobody waits.
+    let [leaves, stays] = [(); 2].map(|()| home.client(Serves::default().on("n", |_| {})));
+    for client in [&leaves, &stays] {
+        (0..MESSAGES).for_each(|n| client.send("n", &number(n)).unwrap());
+        assert_eq!(read(client.request("echo", &number(1), &patient()).unwrap()), 1);
+    }
+    leaves.close("done");
+    let peers = home.server.peers();
+    thread::scope(|scope| {
+        let closes = scope.spawn(|| {
+            home.server.close(Restart::never());
+            heard.load(Ordering::SeqCst)
+        });
+        wait_until(|| peers.iter().all(|peer| peer.closed().is_some()));
+        gate.wait_for(1);
+        assert_eq!(heard.load(Ordering::SeqCst), 0);
+        gate.open();
+        assert_eq!(closes.join().unwrap(), 2 * MESSAGES);
+    });
+}
+
+/// Section 7.1: as open calls are.
+pub fn a_listener_that_does_not_end_is_waited_for_until_drain(setup: &Setup) {
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let mut config = no_hurry();
+    config.drain = Duration::from_millis(50);
+    let home = Home::of(setup, Serves::config(config).on("n", move |_| held.pass()));
+    let client = home.client(Serves::default().on("n", |_| {}));
+    client.send("n", &number(1)).unwrap();
+    gate.wait_for(1);
+    home.server.close(Restart::never());
+    wait_until(|| client.closed().is_some());
+    gate.open();
 }

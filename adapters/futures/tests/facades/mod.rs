@@ -167,6 +167,7 @@ macro_rules! every_test {
             neglect::a_neglected_call_does_not_keep_its_deadline_from_passing,
             serving::a_handlers_future_is_dropped_with_its_call_and_others_have_its_place,
             serving::guards_take_back_and_once_is_once,
+            serving::a_listener_that_closes_its_own_server_does_not_wait_for_itself,
             streams::a_subscription_is_a_stream,
             streams::a_subscription_has_all_that_was_published,
             streams::an_exchange_goes_both_ways,

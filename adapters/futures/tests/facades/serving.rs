@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use switchboard::{CallError, Failure, Restart, Status};
 use switchboard_futures::{Client, Context, Server, Stream};
 
-use super::common::watchdog;
+use super::common::{no_hurry, watchdog};
 use super::{Harness, until};
 
 /// Counts those that are alive.
@@ -99,5 +99,28 @@ pub(crate) fn guards_take_back_and_once_is_once<H: Harness>() {
         assert_eq!(all.load(Ordering::SeqCst), 3, "nobody listens any more");
         let ended = client.request::<()>("name", &()).await;
         assert!(matches!(ended, Err(CallError::Disconnected(..))), "{ended:?}");
+    });
+}
+
+pub(crate) fn a_listener_that_closes_its_own_server_does_not_wait_for_itself<H: Harness>() {
+    let _watchdog = watchdog();
+    H::run(async move {
+        let server = Server::<H::Runtime>::builder().config(no_hurry()).start().unwrap();
+        let (closes, closed) = (server.clone(), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&closed);
+        let listener = move |_: Context, ()| {
+            let (server, count) = (closes.clone(), Arc::clone(&count));
+            async move {
+                server.close(Restart::never()).await;
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        server.on("close", listener).unwrap().detach();
+        let (one, other) = Stream::pair().unwrap();
+        server.attach(one).unwrap();
+        let client = Client::<H::Runtime>::builder().attach(other).await.unwrap();
+        client.send("close", &()).await.unwrap();
+        server.closed().await;
+        assert_eq!(closed.load(Ordering::SeqCst), 1, "it was waited for");
     });
 }

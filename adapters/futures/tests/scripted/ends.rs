@@ -35,8 +35,8 @@ impl Bound {
     fn ends_as_before(self) {
         world::settle();
         assert!(self.server.peers().is_empty(), "whoever gave up is gone");
-        // The one who accepts, and its listener.
-        assert_eq!(world::census(), (1, 1), "tasks and transports");
+        // The one who accepts, and its listener; the one who waits for the end.
+        assert_eq!(world::census(), (2, 1), "tasks and transports");
         let client = finish(Client::<Scripted>::connect(&self.address())).unwrap();
         assert_eq!(finish(client.request::<u32>("add", &(1, 2))), Ok(3));
         finish(client.close(""));

@@ -69,10 +69,17 @@ fn futures_of(text: &str) -> Vec<Listed> {
 }
 
 fn every_future() -> Vec<Listed> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        found.extend(futures_of(&fs::read_to_string(entry.unwrap().path()).unwrap()));
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.extend(futures_of(&fs::read_to_string(path).unwrap()));
+            }
+        }
     }
     assert!(found.len() > 20, "found only {}: is the source read rightly?", found.len());
     found.sort_by(|a, b| a.name.cmp(&b.name));
