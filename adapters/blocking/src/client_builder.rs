@@ -5,13 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use switchboard::service::{RegisterError, Registration};
-use switchboard::{
-    Backoff, Config, Connection, Failure, FromPayload, Hello, Instant, Pump, Session,
-    SessionStatus, ToPayload,
-};
-use switchboard_endpoint::{
-    Address, Credentials, OpenError, Stream, VerifyServer, dial, seed, verify_server,
-};
+use switchboard::{Backoff, Config, Failure, FromPayload, SessionStatus, ToPayload};
+use switchboard_endpoint::{Address, ClientSettings, Credentials, OpenError, Stream};
 
 use crate::client::{Client, Shared};
 use crate::context::Context;
@@ -23,38 +18,20 @@ use crate::wait::Wake;
 
 /// How a client connects.
 pub struct ClientBuilder {
-    hello: Hello,
-    config: Config,
-    verify: Option<Box<VerifyServer>>,
-    backoff: Option<Backoff>,
+    settings: ClientSettings,
     services: Services,
-    serves: bool,
     threads: usize,
-    /// What was wrong first, told by `connect`.
-    error: Option<OpenError>,
 }
 
 impl Default for ClientBuilder {
     fn default() -> Self {
-        Self {
-            hello: Hello::default(),
-            config: Config::default(),
-            verify: None,
-            backoff: None,
-            services: Services::default(),
-            serves: false,
-            threads: 16,
-            error: None,
-        }
+        Self { settings: ClientSettings::default(), services: Services::default(), threads: 16 }
     }
 }
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("hello", &self.hello)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientBuilder").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -62,24 +39,21 @@ impl ClientBuilder {
     /// The scope to live in: at most 255 bytes. Channels and topics of others do not exist in it.
     #[must_use]
     pub fn scope(mut self, scope: &str) -> Self {
-        self.hello = self.hello.scope(scope);
+        self.settings.scope(scope);
         self
     }
 
     /// What the server wants to know of this client, such as a token; null by default.
     #[must_use]
     pub fn hello(mut self, payload: &(impl ToPayload + ?Sized)) -> Self {
-        match payload.to_payload() {
-            Ok(payload) => self.hello = self.hello.payload(payload),
-            Err(error) => self.wrong(format!("hello: {error}")),
-        }
+        self.settings.hello(payload);
         self
     }
 
     /// The limits of the connection.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
+        self.settings.config(config);
         self
     }
 
@@ -94,7 +68,7 @@ impl ClientBuilder {
         mut self,
         verify: impl Fn(Option<&Credentials>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.verify = Some(Box::new(verify));
+        self.settings.verify_server(Box::new(verify));
         self
     }
 
@@ -133,15 +107,8 @@ impl ClientBuilder {
         channel: &str,
         registered: Result<Registration, RegisterError>,
     ) -> Self {
-        self.serves = true;
-        if let Err(error) = registered {
-            self.wrong(format!("channel {channel:?}: {error}"));
-        }
+        self.settings.registered(channel, registered);
         self
-    }
-
-    fn wrong(&mut self, what: String) {
-        self.error.get_or_insert(OpenError::BadConfig(what));
     }
 
     /// The connection comes back when it is lost, as this says: see `docs/reconnect.md`. Subscriptions are
@@ -153,7 +120,7 @@ impl ClientBuilder {
     /// back.
     #[must_use]
     pub fn reconnect(mut self, backoff: Backoff) -> Self {
-        self.backoff = Some(backoff);
+        self.settings.reconnect(backoff);
         self
     }
 
@@ -175,13 +142,12 @@ impl ClientBuilder {
     pub fn connect(self, address: &str) -> Result<Client, OpenError> {
         let mut builder = self.checked()?;
         let address: Address = address.parse()?;
-        let verify = builder.verify.take();
-        if builder.backoff.is_some() {
-            let opens = move |known| dial(&address, verify.as_deref(), known);
+        if builder.settings.comes_back() {
+            let opens = builder.settings.dials(address);
             return builder.open(Err(Box::new(opens)));
         }
-        let stream = Stream::connect(&address)?;
-        builder.open(Ok(trusted(stream, &address.to_string(), verify.as_deref())?))
+        let opened = builder.settings.connect(&address)?;
+        builder.open(Ok(opened))
     }
 
     /// The same over a stream that is connected already: to a child process, or within this one.
@@ -204,59 +170,29 @@ impl ClientBuilder {
     /// As of [`connect`](Self::connect).
     pub fn attach(self, stream: Stream) -> Result<Client, OpenError> {
         let builder = self.checked()?;
-        if builder.backoff.is_some() {
-            let text =
-                "a stream that is given cannot be opened again: `reconnect` goes with an address";
-            return Err(OpenError::BadConfig(text.into()));
-        }
-        let opened = trusted(stream, "the stream", builder.verify.as_deref())?;
+        let opened = builder.settings.attach(stream)?;
         builder.open(Ok(opened))
     }
 
     fn checked(mut self) -> Result<Self, OpenError> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        // Every handler can take them here, and no client has a broker.
-        (self.config.takes_items, self.config.offers_topics) = (true, false);
-        if self.threads == 0 {
-            return Err(OpenError::BadConfig("threads must be at least 1".into()));
-        }
-        self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
+        self.settings.check(("threads", self.threads))?;
         Ok(self)
     }
 
     fn open(self, stream: Result<Opened, Opens>) -> Result<Client, OpenError> {
-        let config = Arc::new(self.config);
-        let comes_back = stream.is_err();
-        let session = match self.backoff {
-            Some(backoff) => Session::new(Arc::clone(&config), self.hello, backoff, seed()),
-            None => Connection::client(Arc::clone(&config), &self.hello, Instant::ZERO)
-                .map(|connection| Session::of(Pump::new(connection))),
-        };
-        let session =
-            session.map_err(|rejected| OpenError::BadConfig(format!("hello: {rejected}")))?;
+        let mut session = self.settings.session()?;
+        let limits = session.connection().config().payload;
+        let reads = self.settings.serves() || self.settings.comes_back();
         let services = Arc::new(self.services);
         let pool = Arc::new(Pool::of_one(self.threads));
-        let serving = Serving::new(Arc::clone(&services), pool, 0, config.payload);
+        let serving = Serving::new(Arc::clone(&services), pool, 0, limits);
         let link = Link::new(stream, Arc::default(), Wake::new()?, session, Arc::new(serving));
         shake_hands(&link)?;
-        if self.serves || comes_back {
+        if reads {
             link.read_in_background();
         }
         Ok(Client::new(Shared { link, services }))
     }
-}
-
-/// A stream to the right server, and who that is.
-fn trusted(
-    stream: Stream,
-    address: &str,
-    verify: Option<&VerifyServer>,
-) -> Result<Opened, OpenError> {
-    let server = stream.credentials()?;
-    verify_server(server.as_ref(), address, verify)?;
-    Ok((stream, server))
 }
 
 /// Drives the link until the server has answered.

@@ -9,12 +9,10 @@ use std::thread;
 use std::time::Instant as SystemInstant;
 
 use switchboard::service::ServerStatus;
-use switchboard::{
-    BrokerLimits, Config, Connection, ConnectionId, Failure, Instant, Pump, Restart, Session,
-};
+use switchboard::{Config, Connection, ConnectionId, Failure, Instant, Pump, Restart, Session};
 use switchboard_endpoint::{
-    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Listener, Stop,
-    Stream, Topics, listens_for, next_connection, server_status,
+    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Listener,
+    ServerSettings, Stop, Stream, Topics, listens_for, next_connection, server_status,
 };
 
 use crate::link::Link;
@@ -65,24 +63,22 @@ struct Served {
 impl Host {
     pub(crate) fn new(
         services: Services,
-        config: Config,
-        limits: AdmissionLimits,
-        broker: BrokerLimits,
+        settings: ServerSettings,
         threads: usize,
     ) -> io::Result<Self> {
         let pool = Arc::new(Pool::new(threads));
         pool.start()?;
         Ok(Self {
             services: Arc::new(services),
-            topics: Arc::new(Topics::new(broker)),
-            config: Arc::new(config),
-            limits: limits.clone(),
+            topics: Arc::new(Topics::new(settings.broker)),
+            config: Arc::new(settings.config),
+            limits: settings.limits.clone(),
             pool,
             timer: Arc::default(),
             wake: Wake::new()?,
             state: Mutex::new(State {
                 connections: BTreeMap::new(),
-                admission: Admission::new(limits),
+                admission: Admission::new(settings.limits),
                 refused: BTreeSet::new(),
                 threads: BTreeMap::new(),
                 accepts: false,

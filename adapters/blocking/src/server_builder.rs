@@ -4,9 +4,7 @@ use switchboard::service::{RegisterError, Registration};
 use switchboard::{
     Asked, BrokerLimits, Config, Failure, FromPayload, PeerHello, ToPayload, Welcome,
 };
-use switchboard_endpoint::{
-    Address, AdmissionLimits, BindOptions, Credentials, Listener, OpenError,
-};
+use switchboard_endpoint::{AdmissionLimits, Credentials, Listener, OpenError, ServerSettings};
 
 use crate::context::Context;
 use crate::host::Host;
@@ -18,26 +16,13 @@ use crate::services::Services;
 #[derive(Debug)]
 pub struct ServerBuilder {
     services: Services,
-    config: Config,
-    limits: AdmissionLimits,
-    broker: BrokerLimits,
-    bind: BindOptions,
+    settings: ServerSettings,
     threads: usize,
-    /// The first registration that could not be, told by `bind`.
-    error: Option<OpenError>,
 }
 
 impl Default for ServerBuilder {
     fn default() -> Self {
-        Self {
-            services: Services::default(),
-            config: Config::default(),
-            limits: AdmissionLimits::default(),
-            broker: BrokerLimits::default(),
-            bind: BindOptions::default(),
-            threads: 16,
-            error: None,
-        }
+        Self { services: Services::default(), settings: ServerSettings::default(), threads: 16 }
     }
 }
 
@@ -45,7 +30,7 @@ impl ServerBuilder {
     /// The limits of each connection.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
+        self.settings.config = config;
         self
     }
 
@@ -54,14 +39,14 @@ impl ServerBuilder {
     /// costs two descriptors and a thread.
     #[must_use]
     pub const fn limits(mut self, limits: AdmissionLimits) -> Self {
-        self.limits = limits;
+        self.settings.limits = limits;
         self
     }
 
     /// How much the clients of one user may have at the server's topics, over all their connections.
     #[must_use]
     pub const fn broker_limits(mut self, limits: BrokerLimits) -> Self {
-        self.broker = limits;
+        self.settings.broker = limits;
         self
     }
 
@@ -84,14 +69,14 @@ impl ServerBuilder {
     /// come in is for [`authorize`](Self::authorize) to say.
     #[must_use]
     pub fn socket_mode(mut self, mode: u32) -> Self {
-        self.bind = self.bind.mode(mode);
+        self.settings.bind = self.settings.bind.mode(mode);
         self
     }
 
     /// The group of the socket file, by name or number; the mode says what it may do.
     #[must_use]
     pub fn socket_group(mut self, group: &str) -> Self {
-        self.bind = self.bind.group(group);
+        self.settings.bind = self.settings.bind.group(group);
         self
     }
 
@@ -175,10 +160,7 @@ impl ServerBuilder {
         channel: &str,
         registered: Result<Registration, RegisterError>,
     ) -> Self {
-        if let Err(error) = registered {
-            let told = OpenError::BadConfig(format!("channel {channel:?}: {error}"));
-            self.error.get_or_insert(told);
-        }
+        self.settings.registered(channel, registered);
         self
     }
 
@@ -187,12 +169,11 @@ impl ServerBuilder {
     /// # Errors
     ///
     /// [`OpenError::BadConfig`] for a limit or registration that makes no sense, and for an address such as
-    /// `tcp:` without `authorize`; else as of [`BindOptions::bind`].
+    /// `tcp:` without `authorize`; else as of
+    /// [`BindOptions::bind`](switchboard_endpoint::BindOptions::bind).
     pub fn bind(self, address: &str) -> Result<Server, OpenError> {
         let builder = self.checked()?;
-        let address: Address = address.parse()?;
-        address.check_authorize(builder.services.authorizes())?;
-        let listener = builder.bind.bind(&address)?;
+        let listener = builder.settings.listen(address, builder.services.authorizes())?;
         builder.run(Some(listener))
     }
 
@@ -207,22 +188,12 @@ impl ServerBuilder {
     }
 
     fn checked(mut self) -> Result<Self, OpenError> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        // Every handler can take them here, and every server has a broker.
-        (self.config.takes_items, self.config.offers_topics) = (true, true);
-        if self.threads == 0 {
-            return Err(OpenError::BadConfig("threads must be at least 1".into()));
-        }
-        self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
-        self.broker.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
-        self.limits.check()?;
+        self.settings.check(("threads", self.threads))?;
         Ok(self)
     }
 
     fn run(self, listener: Option<Listener>) -> Result<Server, OpenError> {
-        let host = Host::new(self.services, self.config, self.limits, self.broker, self.threads)?;
+        let host = Host::new(self.services, self.settings, self.threads)?;
         Ok(Server::start(host, listener)?)
     }
 }

@@ -12,7 +12,8 @@
 //! `status` knows `credentials`; `authorize` knows `credentials` and `error`; `admission`, `address`
 //! (spelling), `resolve` (from a spelling to a file) and `folder` know `error`; `stream` knows `pipes` (and
 //! that `sigpipe`); `connect`, `tcp` and `stdio` open streams; `dial` uses `connect` and `authorize`; `file`
-//! makes the socket file; `listener` and `options` use them all but `dial`, `authorize` and `admission`.
+//! makes the socket file; `listener` and `options` use them all but `dial`, `authorize` and `admission`;
+//! `client_settings` and `server_settings` are above all.
 //!
 //! Served on Unix. Elsewhere the package has the same types, and opening anything says
 //! [`OpenError::BadAddress`].
@@ -22,12 +23,14 @@
 mod address;
 mod admission;
 mod authorize;
+mod client_settings;
 mod credentials;
 mod dial;
 mod error;
 mod listening;
 mod options;
 mod pause;
+mod server_settings;
 mod status;
 mod stop;
 mod topics;
@@ -58,12 +61,14 @@ mod unserved;
 pub use address::Address;
 pub use admission::{Admission, AdmissionLimits, Arrival, COME_BACK, next_connection, seed};
 pub use authorize::{VerifyServer, default_authorize, verify_server};
+pub use client_settings::{ClientSettings, Dialled};
 pub use credentials::Credentials;
 pub use dial::{Unopened, dial};
 pub use error::OpenError;
 pub use listening::{listen_for, listens_for};
 pub use options::BindOptions;
 pub use pause::AcceptPause;
+pub use server_settings::ServerSettings;
 pub use status::{may_ask_status, server_status};
 pub use stop::Stop;
 pub use topics::Topics;

@@ -7,13 +7,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use switchboard::service::{RegisterError, Registration};
-use switchboard::{
-    Backoff, Config, Connection, Failure, FromPayload, Hello, Instant, Pump, Session,
-    SessionStatus, ToPayload,
-};
-use switchboard_endpoint::{
-    Address, Credentials, OpenError, Stream, Unopened, VerifyServer, dial, seed, verify_server,
-};
+use switchboard::{Backoff, Config, Failure, FromPayload, SessionStatus, ToPayload};
+use switchboard_endpoint::{Address, ClientSettings, Credentials, OpenError, Stream, Unopened};
 
 use crate::client::{Client, Shared};
 use crate::context::Context;
@@ -26,29 +21,18 @@ use crate::state::Opened;
 
 /// How a client connects.
 pub struct ClientBuilder<R> {
-    hello: Hello,
-    config: Config,
-    verify: Option<Box<VerifyServer>>,
-    backoff: Option<Backoff>,
+    settings: ClientSettings,
     services: Services,
-    serves: bool,
     handlers: usize,
-    /// What was wrong first, told by `connect`.
-    error: Option<OpenError>,
     runtime: PhantomData<fn() -> R>,
 }
 
 impl<R> Default for ClientBuilder<R> {
     fn default() -> Self {
         Self {
-            hello: Hello::default(),
-            config: Config::default(),
-            verify: None,
-            backoff: None,
+            settings: ClientSettings::default(),
             services: Services::default(),
-            serves: false,
             handlers: HANDLERS,
-            error: None,
             runtime: PhantomData,
         }
     }
@@ -56,10 +40,7 @@ impl<R> Default for ClientBuilder<R> {
 
 impl<R> fmt::Debug for ClientBuilder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("hello", &self.hello)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("ClientBuilder").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 
@@ -67,24 +48,21 @@ impl<R: Runtime> ClientBuilder<R> {
     /// The scope to live in: at most 255 bytes. Channels and topics of others do not exist in it.
     #[must_use]
     pub fn scope(mut self, scope: &str) -> Self {
-        self.hello = self.hello.scope(scope);
+        self.settings.scope(scope);
         self
     }
 
     /// What the server wants to know of this client, such as a token; null by default.
     #[must_use]
     pub fn hello(mut self, payload: &(impl ToPayload + ?Sized)) -> Self {
-        match payload.to_payload() {
-            Ok(payload) => self.hello = self.hello.payload(payload),
-            Err(error) => self.wrong(format!("hello: {error}")),
-        }
+        self.settings.hello(payload);
         self
     }
 
     /// The limits of the connection.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
+        self.settings.config(config);
         self
     }
 
@@ -99,7 +77,7 @@ impl<R: Runtime> ClientBuilder<R> {
         mut self,
         verify: impl Fn(Option<&Credentials>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.verify = Some(Box::new(verify));
+        self.settings.verify_server(Box::new(verify));
         self
     }
 
@@ -141,15 +119,8 @@ impl<R: Runtime> ClientBuilder<R> {
         channel: &str,
         registered: Result<Registration, RegisterError>,
     ) -> Self {
-        self.serves = true;
-        if let Err(error) = registered {
-            self.wrong(format!("channel {channel:?}: {error}"));
-        }
+        self.settings.registered(channel, registered);
         self
-    }
-
-    fn wrong(&mut self, what: String) {
-        self.error.get_or_insert(OpenError::BadConfig(what));
     }
 
     /// The connection comes back when it is lost, as this says: see `docs/reconnect.md`. Subscriptions are
@@ -160,7 +131,7 @@ impl<R: Runtime> ClientBuilder<R> {
     /// come back.
     #[must_use]
     pub fn reconnect(mut self, backoff: Backoff) -> Self {
-        self.backoff = Some(backoff);
+        self.settings.reconnect(backoff);
         self
     }
 
@@ -207,12 +178,12 @@ impl<R: Runtime> ClientBuilder<R> {
     ) -> Result<(Client<R>, Driver), OpenError> {
         let mut builder = self.checked()?;
         let address: Address = address.parse()?;
-        let verify = builder.verify.take();
+        let dials = builder.settings.dials(address);
         let dial = move |known| {
-            let (stream, server) = dial(&address, verify.as_deref(), known)?;
+            let (stream, server) = dials(known)?;
             Ok((R::transport(stream)?, server))
         };
-        if builder.backoff.is_some() {
+        if builder.settings.comes_back() {
             return builder.open(Err(Box::new(dial))).await;
         }
         let opened = dial(false).map_err(|Unopened { error, .. }| error)?;
@@ -231,13 +202,7 @@ impl<R: Runtime> ClientBuilder<R> {
     /// As of [`connect`](Self::connect).
     pub async fn attach(self, stream: Stream) -> Result<Client<R>, OpenError> {
         let builder = self.checked()?;
-        if builder.backoff.is_some() {
-            let text =
-                "a stream that is given cannot be opened again: `reconnect` goes with an address";
-            return Err(OpenError::BadConfig(text.into()));
-        }
-        let server = stream.credentials()?;
-        verify_server(server.as_ref(), "the stream", builder.verify.as_deref())?;
+        let (stream, server) = builder.settings.attach(stream)?;
         let opened = (R::transport(stream)?, server);
         let (client, driver) = builder.open(Ok(opened)).await?;
         R::spawn(async move { drop(driver.await) });
@@ -245,31 +210,18 @@ impl<R: Runtime> ClientBuilder<R> {
     }
 
     fn checked(mut self) -> Result<Self, OpenError> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
+        self.settings.check(("handlers", self.handlers))?;
         R::check().map_err(OpenError::BadConfig)?;
-        // Every handler can take them here, and no client has a broker.
-        (self.config.takes_items, self.config.offers_topics) = (true, false);
-        if self.handlers == 0 {
-            return Err(OpenError::BadConfig("handlers must be at least 1".into()));
-        }
-        self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
         Ok(self)
     }
 
     async fn open(self, opened: Result<Opened, Dial>) -> Result<(Client<R>, Driver), OpenError> {
-        let config = Arc::new(self.config);
-        let session = match self.backoff {
-            Some(backoff) => Session::new(Arc::clone(&config), self.hello, backoff, seed()),
-            None => Connection::client(Arc::clone(&config), &self.hello, Instant::ZERO)
-                .map(|connection| Session::of(Pump::new(connection))),
-        };
-        let session =
-            session.map_err(|rejected| OpenError::BadConfig(format!("hello: {rejected}")))?;
+        let mut session = self.settings.session()?;
+        let limits = session.connection().config().payload;
+        let serves = self.settings.serves() || self.settings.comes_back();
         let services = Arc::new(self.services);
-        let serving = Serving::new(Arc::clone(&services), None, config.payload, self.handlers);
-        let link = Link::new(R::timer(), session, self.serves || opened.is_err());
+        let serving = Serving::new(Arc::clone(&services), None, limits, self.handlers);
+        let link = Link::new(R::timer(), session, serves);
         let dial = match opened {
             Ok(opened) => {
                 link.lock().opened(opened);

@@ -9,12 +9,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant as SystemInstant;
 
 use switchboard::service::ServerStatus;
-use switchboard::{
-    BrokerLimits, Config, Connection, ConnectionId, Failure, Instant, Pump, Restart, Session,
-};
+use switchboard::{Config, Connection, ConnectionId, Failure, Instant, Pump, Restart, Session};
 use switchboard_endpoint::{
-    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, Stop, Stream, Topics,
-    listens_for, next_connection, server_status,
+    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, ServerSettings, Stop,
+    Stream, Topics, listens_for, next_connection, server_status,
 };
 
 use crate::door::Door;
@@ -66,22 +64,16 @@ struct Served {
 }
 
 impl Host {
-    pub(crate) fn new(
-        services: Services,
-        config: Config,
-        limits: AdmissionLimits,
-        broker: BrokerLimits,
-        handlers: usize,
-    ) -> Self {
+    pub(crate) fn new(services: Services, settings: ServerSettings, handlers: usize) -> Self {
         Self {
             services: Arc::new(services),
-            topics: Arc::new(Topics::new(broker)),
-            config: Arc::new(config),
-            limits: limits.clone(),
+            topics: Arc::new(Topics::new(settings.broker)),
+            config: Arc::new(settings.config),
+            limits: settings.limits.clone(),
             handlers,
             state: Mutex::new(State {
                 connections: BTreeMap::new(),
-                admission: Admission::new(limits),
+                admission: Admission::new(settings.limits),
                 refused: BTreeSet::new(),
                 accepts: false,
                 closing: None,

@@ -8,9 +8,7 @@ use switchboard::service::{RegisterError, Registration};
 use switchboard::{
     Asked, BrokerLimits, Config, Failure, FromPayload, PeerHello, ToPayload, Welcome,
 };
-use switchboard_endpoint::{
-    Address, AdmissionLimits, BindOptions, Credentials, Listener, OpenError,
-};
+use switchboard_endpoint::{AdmissionLimits, Credentials, Listener, OpenError, ServerSettings};
 
 use crate::context::Context;
 use crate::host::Host;
@@ -57,13 +55,8 @@ use crate::serving::HANDLERS;
 /// ```
 pub struct ServerBuilder<R> {
     services: Services,
-    config: Config,
-    limits: AdmissionLimits,
-    broker: BrokerLimits,
-    bind: BindOptions,
+    settings: ServerSettings,
     handlers: usize,
-    /// The first registration that could not be, told by `bind`.
-    error: Option<OpenError>,
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -71,12 +64,8 @@ impl<R> Default for ServerBuilder<R> {
     fn default() -> Self {
         Self {
             services: Services::default(),
-            config: Config::default(),
-            limits: AdmissionLimits::default(),
-            broker: BrokerLimits::default(),
-            bind: BindOptions::default(),
+            settings: ServerSettings::default(),
             handlers: HANDLERS,
-            error: None,
             runtime: PhantomData,
         }
     }
@@ -86,7 +75,7 @@ impl<R: Runtime> ServerBuilder<R> {
     /// The limits of each connection.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
+        self.settings.config = config;
         self
     }
 
@@ -95,14 +84,14 @@ impl<R: Runtime> ServerBuilder<R> {
     /// costs a descriptor and a task.
     #[must_use]
     pub const fn limits(mut self, limits: AdmissionLimits) -> Self {
-        self.limits = limits;
+        self.settings.limits = limits;
         self
     }
 
     /// How much the clients of one user may have at the server's topics, over all their connections.
     #[must_use]
     pub const fn broker_limits(mut self, limits: BrokerLimits) -> Self {
-        self.broker = limits;
+        self.settings.broker = limits;
         self
     }
 
@@ -125,14 +114,14 @@ impl<R: Runtime> ServerBuilder<R> {
     /// come in is for [`authorize`](Self::authorize) to say.
     #[must_use]
     pub fn socket_mode(mut self, mode: u32) -> Self {
-        self.bind = self.bind.mode(mode);
+        self.settings.bind = self.settings.bind.mode(mode);
         self
     }
 
     /// The group of the socket file, by name or number; the mode says what it may do.
     #[must_use]
     pub fn socket_group(mut self, group: &str) -> Self {
-        self.bind = self.bind.group(group);
+        self.settings.bind = self.settings.bind.group(group);
         self
     }
 
@@ -198,10 +187,7 @@ impl<R: Runtime> ServerBuilder<R> {
         channel: &str,
         registered: Result<Registration, RegisterError>,
     ) -> Self {
-        if let Err(error) = registered {
-            let told = OpenError::BadConfig(format!("channel {channel:?}: {error}"));
-            self.error.get_or_insert(told);
-        }
+        self.settings.registered(channel, registered);
         self
     }
 
@@ -214,12 +200,11 @@ impl<R: Runtime> ServerBuilder<R> {
     /// # Errors
     ///
     /// [`OpenError::BadConfig`] for a limit or registration that makes no sense, and for an address such as
-    /// `tcp:` without `authorize`; else as of [`BindOptions::bind`].
+    /// `tcp:` without `authorize`; else as of
+    /// [`BindOptions::bind`](switchboard_endpoint::BindOptions::bind).
     pub async fn bind(self, address: &str) -> Result<Server<R>, OpenError> {
         let builder = self.checked()?;
-        let address: Address = address.parse()?;
-        address.check_authorize(builder.services.authorizes())?;
-        let listener = builder.bind.bind(&address)?;
+        let listener = builder.settings.listen(address, builder.services.authorizes())?;
         builder.run(Some(listener))
     }
 
@@ -234,29 +219,19 @@ impl<R: Runtime> ServerBuilder<R> {
     }
 
     fn checked(mut self) -> Result<Self, OpenError> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
+        self.settings.check(("handlers", self.handlers))?;
         R::check().map_err(OpenError::BadConfig)?;
-        // Every handler can take them here, and every server has a broker.
-        (self.config.takes_items, self.config.offers_topics) = (true, true);
-        if self.handlers == 0 {
-            return Err(OpenError::BadConfig("handlers must be at least 1".into()));
-        }
-        self.config.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
-        self.broker.check().map_err(|error| OpenError::BadConfig(error.to_string()))?;
-        self.limits.check()?;
         Ok(self)
     }
 
     fn run(self, listener: Option<Listener>) -> Result<Server<R>, OpenError> {
-        let host = Host::new(self.services, self.config, self.limits, self.broker, self.handlers);
+        let host = Host::new(self.services, self.settings, self.handlers);
         Ok(Server::start(host, listener)?)
     }
 }
 
 impl<R> fmt::Debug for ServerBuilder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerBuilder").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("ServerBuilder").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

@@ -6,13 +6,7 @@ use super::*;
 
 #[test]
 fn who_has_hung_up_before_it_is_told_that_there_is_no_room_is_forgotten() {
-    let host = Host::new(
-        Services::default(),
-        Config::default(),
-        AdmissionLimits::default(),
-        BrokerLimits::default(),
-        1,
-    );
+    let host = Host::new(Services::default(), ServerSettings::default(), 1);
     let host = Arc::new(host.unwrap());
     // As one whose thread has ended between its arrival and this.
     let gone = ConnectionId::new(1).unwrap();
