@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use switchboard::service::no_handler;
 use switchboard::{
-    Asked, CallId, ConnectionId, Event, Failure, Payload, PayloadLimits, PeerHello, Rejected,
-    SessionStatus, Status, Welcome,
+    Asked, CallId, ConnectionId, Event, Failure, Payload, PayloadLimits, PeerHello, SessionStatus,
+    Welcome,
 };
-use switchboard_endpoint::{Credentials, Topics};
+use switchboard_endpoint::{Credentials, Topics, answer_hello};
 
 use crate::context::Context;
 use crate::link::{Dispatch, Guard, Link, Turn};
@@ -177,31 +177,17 @@ impl Serving {
             return;
         }
         let mut state = link.enter();
-        let now = state.now;
-        let closed = Arc::clone(&state.closed);
-        let connection = state.session.connection();
-        let failure = match verdict {
-            Ok(welcome) => match connection.accept(now, &welcome) {
-                Ok(()) => {
-                    drop(state);
-                    if let Some(topics) = &self.topics {
-                        let uid = credentials.map(|who| who.uid);
-                        topics.join(id, uid, &hello.settings.scope, link);
-                    }
-                    let (link, hello, state) = (Arc::downgrade(link), Some(hello), kept);
-                    let facts = PeerFacts { link, id, credentials, hello, state, closed };
-                    return self.introduce(facts);
-                }
-                Err(Rejected::TooLarge) => {
-                    Failure::new(Status::INTERNAL, "the server's welcome is larger than 16 KiB")
-                }
-                // The client has gone meanwhile.
-                Err(_) => return,
-            },
-            Err(failure) => failure,
-        };
-        // A client that has gone needs no refusal.
-        let _ = connection.refuse(now, failure, None);
+        let (now, closed) = (state.now, Arc::clone(&state.closed));
+        let is_in = answer_hello(state.session.connection(), now, verdict);
+        drop(state);
+        if is_in {
+            if let Some(topics) = &self.topics {
+                let uid = credentials.map(|who| who.uid);
+                topics.join(id, uid, &hello.settings.scope, link);
+            }
+            let (link, hello, state) = (Arc::downgrade(link), Some(hello), kept);
+            self.introduce(PeerFacts { link, id, credentials, hello, state, closed });
+        }
     }
 
     /// Deals with what came; gives what is to be answered at once. `inline`: the calling thread is the

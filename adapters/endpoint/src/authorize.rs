@@ -1,7 +1,7 @@
 //! Who may come in where the program has no rule of its own: the same verdict and the same words in
 //! every adapter. Called by adapters; knows credentials and the core's nouns.
 
-use switchboard::{Failure, PeerHello, Status, Welcome};
+use switchboard::{Connection, Failure, Instant, PeerHello, Rejected, Status, Welcome};
 
 use crate::credentials::{self, Credentials};
 use crate::error::OpenError;
@@ -43,11 +43,31 @@ pub fn default_authorize(
     Ok(Welcome::new())
 }
 
+/// Lets a client in or refuses it, as the authorisation has said; whether it is in. It may also have gone
+/// meanwhile, and then nobody is told.
+pub fn answer_hello(
+    connection: &mut Connection,
+    now: Instant,
+    verdict: Result<Welcome, Failure>,
+) -> bool {
+    let failure = match verdict.map(|welcome| connection.accept(now, &welcome)) {
+        Ok(Ok(())) => return true,
+        Ok(Err(Rejected::TooLarge)) => {
+            Failure::new(Status::INTERNAL, "the server's welcome is larger than 16 KiB")
+        }
+        Ok(Err(_)) => return false,
+        Err(failure) => failure,
+    };
+    // A client that has gone needs no refusal.
+    let _ = connection.refuse(now, failure, None);
+    false
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::sync::Arc;
 
-    use switchboard::{Config, Connection, ConnectionId, Event, Hello, Instant, Next, Pump};
+    use switchboard::{Config, ConnectionId, Event, Hello, Next, Pump};
 
     use super::*;
 

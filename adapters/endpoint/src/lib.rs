@@ -60,7 +60,7 @@ mod unserved;
 
 pub use address::Address;
 pub use admission::{Admission, AdmissionLimits, Arrival, COME_BACK, next_connection, seed};
-pub use authorize::{VerifyServer, default_authorize, verify_server};
+pub use authorize::{VerifyServer, answer_hello, default_authorize, verify_server};
 pub use client_settings::{ClientSettings, Dialled};
 pub use credentials::Credentials;
 pub use dial::{Unopened, dial};

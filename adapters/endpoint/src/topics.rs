@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use switchboard::{Asked, Broker, BrokerLimits, CallId, ConnectionId, Failure, Hall, Line, Owner};
+use switchboard::{
+    Asked, Broker, BrokerLimits, CallError, CallId, ConnectionId, Failure, Hall, Line, Options,
+    Owner, Publication, Status, ToPayload,
+};
 
 /// A server's broker, for all the threads or tasks of its connections. Whoever is in it may take the lock
 /// of a connection, and never the other way round.
@@ -51,6 +54,27 @@ impl<L: Line<Time = Instant>> Topics<L> {
                 self.pending.store(true, Ordering::Release);
             }
             answer
+        })
+    }
+
+    /// Publishes a value to a scope, and says for how many subscriptions it was queued.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Encode`]; [`CallError::Rejected`]: `BadTopic`, `BadHeaders`. [`CallError::Failed`] with
+    /// RESOURCE_EXHAUSTED: it is to be retained, and as many values are as the limits allow.
+    pub fn publish(
+        &self,
+        scope: &str,
+        topic: &str,
+        value: &(impl ToPayload + ?Sized),
+        options: &Options,
+    ) -> Result<u64, CallError> {
+        let publication = Publication::new(topic, &value.to_payload()?, options)?;
+        let queued = self.with(|broker| broker.publish(scope, publication));
+        self.flush();
+        queued.map_err(|full| {
+            CallError::Failed(Failure::new(Status::RESOURCE_EXHAUSTED, full.to_string()))
         })
     }
 

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use switchboard::{ConnectionId, Event, Failure, PeerHello, Rejected, Status, Welcome};
-use switchboard_endpoint::Credentials;
+use switchboard::{ConnectionId, Event, Failure, PeerHello, Welcome};
+use switchboard_endpoint::{Credentials, answer_hello};
 
 use crate::host::Host;
 use crate::link::Link;
@@ -33,31 +33,16 @@ impl Gate for Door {
                 return None;
             }
             let mut state = link.enter_as_driver();
-            let now = state.now;
-            let closed = Arc::clone(&state.closed);
-            let connection = state.session.connection();
-            let failure = match verdict {
-                Ok(welcome) => match connection.accept(now, &welcome) {
-                    Ok(()) => {
-                        drop(state);
-                        let uid = credentials.map(|who| who.uid);
-                        host.topics.join(id, uid, &hello.settings.scope, &link);
-                        let (link, hello) = (Arc::downgrade(&link), Some(hello));
-                        let state = kept;
-                        return Some(PeerFacts { link, id, credentials, hello, state, closed });
-                    }
-                    Err(Rejected::TooLarge) => {
-                        let text = "the server's welcome is larger than 16 KiB";
-                        Failure::new(Status::INTERNAL, text)
-                    }
-                    // The client has gone meanwhile.
-                    Err(_) => return None,
-                },
-                Err(failure) => failure,
-            };
-            // A client that has gone needs no refusal.
-            let _ = connection.refuse(now, failure, None);
-            None
+            let (now, closed) = (state.now, Arc::clone(&state.closed));
+            let is_in = answer_hello(state.session.connection(), now, verdict);
+            drop(state);
+            if !is_in {
+                return None;
+            }
+            let uid = credentials.map(|who| who.uid);
+            host.topics.join(id, uid, &hello.settings.scope, &link);
+            let (link, hello, state) = (Arc::downgrade(&link), Some(hello), kept);
+            Some(PeerFacts { link, id, credentials, hello, state, closed })
         })
     }
 

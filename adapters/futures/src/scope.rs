@@ -6,9 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use switchboard::{
-    CallError, EncodeError, Failure, FromPayload, Options, Publication, Status, ToPayload,
-};
+use switchboard::{CallError, EncodeError, FromPayload, Options, ToPayload};
 
 use crate::call::Call;
 use crate::host::Host;
@@ -74,12 +72,7 @@ impl Scope {
         value: &(impl ToPayload + ?Sized),
         options: &Options,
     ) -> Result<u64, CallError> {
-        let publication = Publication::new(topic, &value.to_payload()?, options)?;
-        let queued = self.host.topics.with(|broker| broker.publish(&self.name, publication));
-        self.host.topics.flush();
-        queued.map_err(|full| {
-            CallError::Failed(Failure::new(Status::RESOURCE_EXHAUSTED, full.to_string()))
-        })
+        self.host.topics.publish(&self.name, topic, value, options)
     }
 
     /// Sends a one-way message to every peer, encoded once, and says what became of each. It waits for
