@@ -108,7 +108,7 @@ impl Host {
         let peers = self.peers();
         let connections =
             peers.iter().filter_map(|peer| Some((peer.id(), peer.credentials(), peer.counters()?)));
-        server_status(self.began.elapsed(), connections, self.services.channels())
+        server_status(self.began.elapsed(), connections, self.services.offers.channels())
     }
 
     /// Asks the central check again for all that peers have subscribed to.

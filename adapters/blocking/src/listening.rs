@@ -29,7 +29,7 @@ pub(crate) enum Told {
 
 impl Serving {
     pub(crate) fn message(self: &Arc<Self>, link: &Arc<Link>, message: Received) {
-        if !self.services.listens(message.channel()) {
+        if !self.services.offers.listens(message.channel()) {
             return link.lock().taken(message.size());
         }
         self.tell(link, Told::Message(message));
@@ -91,7 +91,7 @@ impl Serving {
         let Some(peer) = self.peer() else { return };
         let channel: Arc<str> = message.channel().into();
         let headers = message.headers();
-        let listeners = self.services.listeners(&channel);
+        let listeners = self.services.offers.listeners(&channel);
         let payload = message.into_payload();
         if payload.check(&self.limits).is_err() {
             let mut state = link.enter();
@@ -99,8 +99,8 @@ impl Serving {
             state.session.connection().strike(now);
             return link.nudge(&mut state);
         }
-        for listener in listeners {
-            if !self.services.takes(&listener) {
+        for listening in listeners {
+            if !self.services.offers.takes(&listening) {
                 continue;
             }
             let context = Context {
@@ -110,7 +110,7 @@ impl Serving {
                 call: None,
                 inline: false,
             };
-            listener.call(context, payload.clone(), &self.limits);
+            listening.listener.call(context, payload.clone(), &self.limits);
         }
     }
 }

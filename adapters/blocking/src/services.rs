@@ -1,19 +1,19 @@
 //! `Services`: the handlers and listeners of a client or a server, and a server's authorisation, as
-//! its connections call them. Knows the core's registry and contexts; here the types of handlers are
+//! its connections call them. Knows the endpoint's offers and contexts; here the types of handlers are
 //! erased and their panics end.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 use switchboard::service::{
-    RegisterError, Registration, Registry, decode_arguments, encode_answer, panicked,
+    RegisterError, Registration, decode_arguments, encode_answer, panicked,
 };
 use switchboard::{
     Asked, Failure, FromPayload, Payload, PayloadLimits, PeerHello, SessionStatus, Status,
     ToPayload, Welcome,
 };
-use switchboard_endpoint::{Credentials, default_authorize};
+use switchboard_endpoint::{Credentials, Offers, default_authorize};
 
 use crate::context::Context;
 use crate::peer::{Peer, PeerFacts};
@@ -43,33 +43,23 @@ impl Handler {
     }
 }
 
-/// A listener as it is registered.
-struct Listening {
-    once: bool,
-    run: Arc<Run<()>>,
-}
-
-/// One listener.
-pub(crate) struct Listener {
-    registration: Registration,
-    /// It takes one message and is gone.
-    once: bool,
-    run: Arc<Run<()>>,
-}
+/// One listener. A clone is the same one.
+#[derive(Clone)]
+pub(crate) struct Listener(Arc<Run<()>>);
 
 impl Listener {
     /// Calls it. A message of another type than it takes is dropped: that is a matter between the two
     /// programs, and none of the protocol's.
     pub(crate) fn call(&self, context: Context, message: Payload, limits: &PayloadLimits) {
         // A panic is the listener's own, and concerns neither the sender nor the other listeners.
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.run)(context, message, limits)));
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.0)(context, message, limits)));
     }
 }
 
 /// What a client or a server offers.
 #[derive(Default)]
 pub(crate) struct Services {
-    registry: RwLock<Registry<Handler, Listening>>,
+    pub(crate) offers: Offers<Handler, Listener>,
     authorize: Option<Box<Authorize>>,
     check: Option<Box<Check>>,
     status: Option<Box<TellStatus>>,
@@ -123,13 +113,6 @@ impl Services {
         self.authorize.is_some()
     }
 
-    /// The channels with a handler, and those with a listener.
-    pub(crate) fn channels(&self) -> (Vec<String>, Vec<String>) {
-        let registry = self.read();
-        let owned = |name: &str| name.to_owned();
-        (registry.handled().map(owned).collect(), registry.listened().map(owned).collect())
-    }
-
     pub(crate) fn handle<A: FromPayload, R: ToPayload>(
         &self,
         channel: &str,
@@ -140,11 +123,8 @@ impl Services {
             encode_answer(handler(context, decode_arguments(args, limits)?))
         };
         let run: Arc<Run<Payload>> = Arc::new(run);
-        let handler = Handler { channel: channel.into(), inline, run: Arc::clone(&run) };
-        let registered = self.write().handle(channel, handler);
-        // One that was refused is dropped here, behind the lock: what it holds is the user's.
-        drop(run);
-        registered
+        let handler = Handler { channel: channel.into(), inline, run };
+        self.offers.handle(channel, handler)
     }
 
     pub(crate) fn listen<M: FromPayload>(
@@ -158,53 +138,7 @@ impl Services {
             Ok(())
         };
         let run: Arc<Run<()>> = Arc::new(run);
-        let registered = self.write().listen(channel, Listening { once, run: Arc::clone(&run) });
-        drop(run);
-        registered
-    }
-
-    /// Takes a registration back; whether it was still there.
-    pub(crate) fn unregister(&self, registration: Registration) -> bool {
-        let gone = self.write().unregister(registration);
-        // Dropped behind the lock: what a handler holds is the user's.
-        gone.is_some()
-    }
-
-    pub(crate) fn handler(&self, channel: &str) -> Option<Handler> {
-        self.read().handler(channel).cloned()
-    }
-
-    pub(crate) fn listens(&self, channel: &str) -> bool {
-        self.read().listeners(channel).next().is_some()
-    }
-
-    /// The listeners of now. Before each is called, [`takes`](Self::takes) is to be asked.
-    pub(crate) fn listeners(&self, channel: &str) -> Vec<Listener> {
-        let of = |(registration, listening): (Registration, &Listening)| Listener {
-            registration,
-            once: listening.once,
-            run: Arc::clone(&listening.run),
-        };
-        self.read().listeners(channel).map(of).collect()
-    }
-
-    /// Whether it still takes messages: another listener may have taken it back meanwhile. One that
-    /// takes a single message is taken back by this.
-    pub(crate) fn takes(&self, listener: &Listener) -> bool {
-        if listener.once {
-            self.unregister(listener.registration)
-        } else {
-            self.read().is_registered(listener.registration)
-        }
-    }
-
-    // Nothing that could panic runs under these.
-    fn read(&self) -> RwLockReadGuard<'_, Registry<Handler, Listening>> {
-        self.registry.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Registry<Handler, Listening>> {
-        self.registry.write().unwrap_or_else(PoisonError::into_inner)
+        self.offers.listen(channel, once, Listener(run))
     }
 
     /// Whether a client may come in. By default [`default_authorize`] decides.
@@ -223,6 +157,6 @@ impl Services {
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("registry", &*self.read()).finish_non_exhaustive()
+        f.debug_struct("Services").field("offers", &self.offers).finish_non_exhaustive()
     }
 }

@@ -216,7 +216,8 @@ impl Serving {
                 return None;
             }
         };
-        let (Some(handler), Some(peer)) = (self.services.handler(request.channel()), peer) else {
+        let (Some(handler), Some(peer)) = (self.services.offers.handler(request.channel()), peer)
+        else {
             return Some((call, Err(no_handler(request.channel()))));
         };
         let inline = inline && handler.inline;

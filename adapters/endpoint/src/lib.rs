@@ -8,8 +8,8 @@
 //! full ([`Stream::connect_now`] does not). Streams and listeners are non-blocking; whoever drives
 //! them waits for them.
 //!
-//! Who may call whom: `error`, `credentials`, `listening`, `pause`, `stop` and `topics` know nobody;
-//! `status` knows `credentials`; `authorize` knows `credentials` and `error`; `admission`, `address`
+//! Who may call whom: `error`, `credentials`, `listening`, `offers`, `pause`, `stop` and `topics` know
+//! nobody; `status` knows `credentials`; `authorize` knows `credentials` and `error`; `admission`, `address`
 //! (spelling), `resolve` (from a spelling to a file) and `folder` know `error`; `stream` knows `pipes` (and
 //! that `sigpipe`); `connect`, `tcp` and `stdio` open streams; `dial` uses `connect` and `authorize`; `file`
 //! makes the socket file; `listener` and `options` use them all but `dial`, `authorize` and `admission`;
@@ -28,6 +28,7 @@ mod credentials;
 mod dial;
 mod error;
 mod listening;
+mod offers;
 mod options;
 mod pause;
 mod server_settings;
@@ -66,6 +67,7 @@ pub use credentials::Credentials;
 pub use dial::{Unopened, dial};
 pub use error::OpenError;
 pub use listening::{listen_for, listens_for};
+pub use offers::{Listening, Offers};
 pub use options::BindOptions;
 pub use pause::AcceptPause;
 pub use server_settings::ServerSettings;

@@ -31,7 +31,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(services) = self.services.upgrade() {
-            services.unregister(self.registration);
+            services.offers.unregister(self.registration);
         }
     }
 }

@@ -136,7 +136,7 @@ impl Serving {
         }
         match event {
             Event::Message(message) => {
-                if self.services.listens(message.channel()) {
+                if self.services.offers.listens(message.channel()) {
                     self.messages.push_back(message);
                 } else {
                     link.lock().taken(message.size());
@@ -187,7 +187,7 @@ impl Serving {
     /// Has a handler run for a call; gives the answer if there is one at once.
     fn start(&mut self, work: Waiting, cx: &mut TaskContext<'_>) -> Option<(CallId, Answer)> {
         let Waiting { call, deadline, request } = work;
-        let handler = self.services.handler(request.channel());
+        let handler = self.services.offers.handler(request.channel());
         let (Some(handler), Some(facts)) = (handler, self.peer.get()) else {
             return Some((call, Err(no_handler(request.channel()))));
         };
@@ -283,8 +283,8 @@ impl Serving {
         let (services, limits) = (Arc::clone(&self.services), self.limits);
         let peer = Peer::new(facts);
         Some(Box::pin(async move {
-            for listener in services.listeners(&channel) {
-                if !services.takes(&listener) {
+            for listening in services.offers.listeners(&channel) {
+                if !services.offers.takes(&listening) {
                     continue;
                 }
                 let context = Context {
@@ -294,7 +294,7 @@ impl Serving {
                     call: None,
                     stop: None,
                 };
-                listener.call(context, payload.clone(), limits).await;
+                listening.listener.call(context, payload.clone(), limits).await;
             }
         }))
     }
