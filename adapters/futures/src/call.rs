@@ -13,7 +13,7 @@ use switchboard::{
 
 use crate::link::Link;
 use crate::state::State;
-use crate::wakers::On;
+use crate::wakers::{On, Place};
 
 /// So many bytes of calls are written together; the driver writes what is less.
 const BATCH: u64 = 16 * 1024;
@@ -78,6 +78,7 @@ struct Waits {
     args: Payload,
     options: Options,
     attempt: Attempt,
+    place: Place,
 }
 
 struct Open {
@@ -116,7 +117,8 @@ fn begin(link: Arc<Link>, channel: &str, args: Payload, options: &Options) -> St
         Poll::Ready(Err(error)) => Stage::Failed(error),
         Poll::Pending => {
             let (channel, options) = (channel.into(), options.clone());
-            Stage::Waits(Box::new(Waits { link, channel, args, options, attempt }))
+            let place = Place::new();
+            Stage::Waits(Box::new(Waits { link, channel, args, options, attempt, place }))
         }
     }
 }
@@ -155,10 +157,17 @@ fn is_alone(state: &mut State) -> bool {
 
 impl Waits {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Open, CallError>> {
-        let Self { link, channel, args, options, attempt } = self;
-        let tried = link
-            .poll(On::Room, cx, |state| try_to_begin(link, state, channel, args, options, attempt));
+        let Self { link, channel, args, options, attempt, place } = self;
+        let tried = link.poll(On::Room, place, cx, |state| {
+            try_to_begin(link, state, channel, args, options, attempt)
+        });
         tried.map_ok(|(ticket, id)| Open { link: Arc::clone(link), ticket, id })
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.link.leave(On::Room, &mut self.place);
     }
 }
 
@@ -179,7 +188,7 @@ impl Open {
             link.leave_seat(&mut state, *ticket);
         }
         if answer.is_pending() {
-            state.wakers.add(On::Ticket(*ticket), cx.waker());
+            state.wakers.add_ticket(*ticket, cx.waker());
         } else {
             state.wakers.looks(*ticket);
         }

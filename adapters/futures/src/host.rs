@@ -51,8 +51,10 @@ struct State {
     closing: Option<Stop>,
     /// All that came was heard, or has had its time.
     over: bool,
-    /// Tasks that wait until any of this changes.
-    wakers: Vec<Waker>,
+    /// Tasks that wait until any of this changes, by their places.
+    wakers: BTreeMap<u64, Waker>,
+    /// How many places there have been.
+    places: u64,
 }
 
 /// A connection that is served.
@@ -78,7 +80,8 @@ impl Host {
                 accepts: false,
                 closing: None,
                 over: false,
-                wakers: Vec::new(),
+                wakers: BTreeMap::new(),
+                places: 0,
             }),
             began: SystemInstant::now(),
         }
@@ -94,17 +97,22 @@ impl Host {
             let mut state = self.lock();
             (change(&mut state), core::mem::take(&mut state.wakers))
         };
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_values().for_each(Waker::wake);
         changed
     }
 
     /// Waits until `ready` gives something, which is asked at every change.
     async fn wait<T>(&self, mut ready: impl FnMut(&mut State, &mut Context<'_>) -> Poll<T>) -> T {
+        let mut waits = Waits { host: self, place: 0 };
         poll_fn(|cx| {
             let mut state = self.lock();
             let polled = ready(&mut state, cx);
-            if polled.is_pending() && !state.wakers.iter().any(|held| held.will_wake(cx.waker())) {
-                state.wakers.push(cx.waker().clone());
+            if polled.is_pending() {
+                if waits.place == 0 {
+                    state.places += 1;
+                    waits.place = state.places;
+                }
+                state.wakers.insert(waits.place, cx.waker().clone());
             }
             polled
         })
@@ -284,6 +292,23 @@ impl Host {
             if over { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+}
+
+/// A task that waits for a change, until it is dropped.
+struct Waits<'a> {
+    host: &'a Host,
+    /// 0 as long as it has not waited.
+    place: u64,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if self.place > 0 {
+            let waker = self.host.lock().wakers.remove(&self.place);
+            // Behind the lock: it may be the last that holds a task.
+            drop(waker);
+        }
     }
 }
 

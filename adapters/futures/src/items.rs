@@ -13,7 +13,7 @@ use futures_util::stream::FusedStream;
 use switchboard::{CallError, CallId, Fate, FromPayload, Rejected, ToPayload};
 
 use crate::link::Link;
-use crate::wakers::On;
+use crate::wakers::{On, Place};
 
 /// The items that a call's caller sends: of [`Context::items`](crate::Context::items). It ends when the
 /// caller has sent all, or sends none.
@@ -29,12 +29,13 @@ use crate::wakers::On;
 pub struct Items<T> {
     /// Until no more will come; or why none does.
     open: Result<Option<Open>, CallError>,
+    place: Place,
     items: PhantomData<fn() -> T>,
 }
 
 impl<T> Items<T> {
     pub(crate) const fn new(open: Result<Option<Open>, CallError>) -> Self {
-        Self { open, items: PhantomData }
+        Self { open, place: Place::new(), items: PhantomData }
     }
 }
 
@@ -53,9 +54,11 @@ impl<T: FromPayload> Stream for Items<T> {
     type Item = Result<T, CallError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = match &self.open {
+        let Self { open, place, .. } = &mut *self;
+        let next = match open {
             Ok(Some(Open { link, call, stop })) => {
-                let next = link.poll(On::Call(*call), cx, |state| state.next_item(*call, None));
+                let on = On::Call(*call);
+                let next = link.poll(on, place, cx, |state| state.next_item(*call, None));
                 match next {
                     Poll::Ready(Ok(Some(item))) => {
                         let item = T::from_payload(item, &link.config.payload);
@@ -74,6 +77,14 @@ impl<T: FromPayload> Stream for Items<T> {
         };
         self.open = Ok(None);
         Poll::Ready(next)
+    }
+}
+
+impl<T> Drop for Items<T> {
+    fn drop(&mut self) {
+        if let Ok(Some(Open { link, call, .. })) = &self.open {
+            link.leave(On::Call(*call), &mut self.place);
+        }
     }
 }
 

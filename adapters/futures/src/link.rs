@@ -17,7 +17,7 @@ use switchboard::{CloseReason, Config, Instant, Session, SessionNext};
 use crate::runtime::Timer;
 use crate::seat::{Clock, Seat, Woken};
 use crate::state::State;
-use crate::wakers::On;
+use crate::wakers::{On, Place};
 
 /// Slices of one vectored write: the frames of a turn are in one or two, each large payload adds one.
 const SLICES: usize = 16;
@@ -301,28 +301,40 @@ impl Link {
         ready
     }
 
-    /// Whether `ready` gives something; else the task is woken when what it waits `on` changes.
+    /// Whether `ready` gives something; else the task is woken when what it waits `on` changes, and is to
+    /// [leave](Self::leave) its place if it waits no more.
     pub(crate) fn poll<T>(
         &self,
         on: On,
+        place: &mut Place,
         cx: &Context<'_>,
         ready: impl FnOnce(&mut State) -> Poll<T>,
     ) -> Poll<T> {
         let mut state = self.enter();
         let polled = ready(&mut state);
         if polled.is_pending() {
-            state.wakers.add(on, cx.waker());
+            state.wakers.add(on, place, cx.waker());
             // Nobody knows whether the call that drives is still polled.
             self.clear_seat(&mut state);
+        } else if place.is_taken() {
+            state.wakers.leave(on, place);
         }
         // Also when it is there: what was commanded is to be written, and credit to be given.
         self.nudge(&mut state);
         polled
     }
 
+    /// Whoever had this place waits no more.
+    pub(crate) fn leave(&self, on: On, place: &mut Place) {
+        if place.is_taken() {
+            self.lock().wakers.leave(on, place);
+        }
+    }
+
     /// Waits until `ready` gives something; what it looks at is what the task waits `on`.
     pub(crate) async fn wait<T>(&self, on: On, mut ready: impl FnMut(&mut State) -> Poll<T>) -> T {
-        poll_fn(|cx| self.poll(on, cx, &mut ready)).await
+        let mut waits = Waits { link: self, on, place: Place::new() };
+        poll_fn(|cx| self.poll(on, &mut waits.place, cx, &mut ready)).await
     }
 
     /// Waits until the transport is done with; says why it ended.
@@ -332,6 +344,19 @@ impl Link {
             _ => Poll::Pending,
         })
         .await
+    }
+}
+
+/// A future that waits, until it is dropped.
+struct Waits<'a> {
+    link: &'a Link,
+    on: On,
+    place: Place,
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.link.leave(self.on, &mut self.place);
     }
 }
 
@@ -359,10 +384,11 @@ impl Drop for Guard<'_> {
     fn drop(&mut self) {
         let Some(mut state) = self.state.take() else { return };
         let woken = core::mem::take(&mut state.wakers.woken);
+        let left = core::mem::take(&mut state.wakers.left);
         let calls_driver = core::mem::take(&mut state.calls_driver) && !self.driver;
         // Once is enough until it comes.
         let wakes_driver = calls_driver && !core::mem::replace(&mut state.driver_called, true);
-        drop(state);
+        drop((state, left));
         for waker in woken {
             waker.wake();
         }

@@ -11,7 +11,7 @@ use futures_util::stream::FusedStream;
 use switchboard::{Delivery, DeliveryError, Due, FromPayload};
 
 use crate::calls::Subscribed;
-use crate::wakers::On;
+use crate::wakers::{On, Place};
 
 /// What is published under the topics of a pattern: of [`Client::subscribe`](crate::Client::subscribe). A
 /// stream that ends behind an error that [is the last](DeliveryError::is_last).
@@ -55,12 +55,13 @@ pub struct Subscription<T> {
     subscribed: Subscribed,
     retained: u64,
     over: bool,
+    place: Place,
     values: PhantomData<fn() -> T>,
 }
 
 impl<T> Subscription<T> {
     pub(crate) const fn new(subscribed: Subscribed, retained: u64) -> Self {
-        Self { subscribed, retained, over: false, values: PhantomData }
+        Self { subscribed, retained, over: false, place: Place::new(), values: PhantomData }
     }
 
     /// How many of the first values were retained: published before this subscription began. 0 without
@@ -107,8 +108,9 @@ impl<T: FromPayload> Stream for Subscription<T> {
         if self.over {
             return Poll::Ready(None);
         }
-        let Subscribed { link, id } = &self.subscribed;
-        let next = link.poll(On::Subscription(*id), cx, |state| state.inbox.next_delivery(*id));
+        let Self { subscribed: Subscribed { link, id }, place, .. } = &mut *self;
+        let on = On::Subscription(*id);
+        let next = link.poll(on, place, cx, |state| state.inbox.next_delivery(*id));
         let Poll::Ready(next) = next else { return Poll::Pending };
         self.over = next.is_err();
         Poll::Ready(Some(next.and_then(|due| self.read(due))))

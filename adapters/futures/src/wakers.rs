@@ -24,39 +24,90 @@ pub(crate) enum On {
     End,
 }
 
+/// Where one future waits. It leaves it when it is dropped, so that its waker, and with that its task, does
+/// not stay until something comes.
+#[derive(Debug, Default)]
+pub(crate) struct Place(u64);
+
+impl Place {
+    pub(crate) const fn new() -> Self {
+        Self(0)
+    }
+
+    pub(crate) const fn is_taken(&self) -> bool {
+        self.0 > 0
+    }
+}
+
+/// The wakers of those who wait for the same thing, by their places.
+type Waiting = BTreeMap<u64, Waker>;
+
 #[derive(Debug, Default)]
 pub(crate) struct Wakers {
+    /// How many places there have been; a number is never used again.
+    places: u64,
     tickets: Vec<Option<Waker>>,
-    calls: BTreeMap<CallId, Vec<Waker>>,
+    calls: BTreeMap<CallId, Waiting>,
     subscriptions: BTreeMap<CallId, Waker>,
-    room: Vec<Waker>,
-    end: Vec<Waker>,
+    room: Waiting,
+    end: Waiting,
     /// Those that are to be woken as soon as the mutex is left.
     pub(crate) woken: Vec<Waker>,
+    /// Those that are to be dropped then: one may be the last that holds a task.
+    pub(crate) left: Vec<Waker>,
 }
 
 impl Wakers {
     /// A task waits for this from now on.
-    pub(crate) fn add(&mut self, on: On, waker: &Waker) {
+    pub(crate) fn add(&mut self, on: On, place: &mut Place, waker: &Waker) {
+        if !place.is_taken() {
+            self.places += 1;
+            place.0 = self.places;
+        }
         match on {
             On::Ticket(ticket) => self.add_ticket(ticket, waker),
             On::Timed(ticket) => {
                 self.add_ticket(ticket, waker);
-                push(&mut self.room, waker);
+                put(&mut self.room, place, waker);
             }
-            On::Call(call) => push(self.calls.entry(call).or_default(), waker),
+            On::Call(call) => put(self.calls.entry(call).or_default(), place, waker),
             On::Subscription(subscription) => {
                 self.subscriptions
                     .entry(subscription)
                     .and_modify(|held| held.clone_from(waker))
                     .or_insert_with(|| waker.clone());
             }
-            On::Room => push(&mut self.room, waker),
-            On::End => push(&mut self.end, waker),
+            On::Room => put(&mut self.room, place, waker),
+            On::End => put(&mut self.end, place, waker),
         }
     }
 
-    fn add_ticket(&mut self, ticket: usize, waker: &Waker) {
+    /// It waits no more.
+    pub(crate) fn leave(&mut self, on: On, place: &mut Place) {
+        let Place(number) = core::mem::take(place);
+        if let On::Ticket(ticket) | On::Timed(ticket) = on {
+            self.left.extend(self.tickets.get_mut(ticket).and_then(Option::take));
+        }
+        let left = match on {
+            On::Ticket(_) => None,
+            On::Timed(_) | On::Room => self.room.remove(&number),
+            On::Call(call) => self.leave_call(call, number),
+            On::Subscription(subscription) => self.subscriptions.remove(&subscription),
+            On::End => self.end.remove(&number),
+        };
+        self.left.extend(left);
+    }
+
+    fn leave_call(&mut self, call: CallId, number: u64) -> Option<Waker> {
+        let waiting = self.calls.get_mut(&call)?;
+        let left = waiting.remove(&number);
+        if waiting.is_empty() {
+            self.calls.remove(&call);
+        }
+        left
+    }
+
+    pub(crate) fn add_ticket(&mut self, ticket: usize, waker: &Waker) {
         if self.tickets.len() <= ticket {
             self.tickets.resize(ticket + 1, None);
         }
@@ -101,26 +152,27 @@ impl Wakers {
     }
 
     fn call(&mut self, call: CallId) {
-        self.woken.extend(self.calls.remove(&call).into_iter().flatten());
+        self.woken.extend(self.calls.remove(&call).into_iter().flat_map(Waiting::into_values));
     }
 
     /// There may be room, or its time is over.
     pub(crate) fn room(&mut self) {
-        self.woken.append(&mut self.room);
+        self.woken.extend(core::mem::take(&mut self.room).into_values());
     }
 
     pub(crate) fn everybody(&mut self) {
         self.room();
-        self.woken.append(&mut self.end);
+        self.woken.extend(core::mem::take(&mut self.end).into_values());
         self.woken.extend(self.tickets.iter_mut().filter_map(Option::take));
-        self.woken.extend(core::mem::take(&mut self.calls).into_values().flatten());
+        let calls = core::mem::take(&mut self.calls).into_values();
+        self.woken.extend(calls.flat_map(Waiting::into_values));
         self.woken.extend(core::mem::take(&mut self.subscriptions).into_values());
     }
 }
 
-/// A task that was dropped while it waited leaves its waker; one that waits again has one only.
-fn push(wakers: &mut Vec<Waker>, waker: &Waker) {
-    if !wakers.iter().any(|held| held.will_wake(waker)) {
-        wakers.push(waker.clone());
-    }
+fn put(waiting: &mut Waiting, place: &Place, waker: &Waker) {
+    waiting
+        .entry(place.0)
+        .and_modify(|held| held.clone_from(waker))
+        .or_insert_with(|| waker.clone());
 }

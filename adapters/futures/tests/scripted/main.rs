@@ -5,8 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod calls;
+#[allow(dead_code, reason = "the one number is enough here")]
+#[path = "../../../../tests/counting/mod.rs"]
+mod counting;
 mod ends;
 mod home;
+mod leaves;
 mod listed;
 mod streams;
 mod topics;

@@ -126,7 +126,7 @@ pub(crate) fn an_answer_without_end(attempt: &mut Attempt) {
 }
 
 /// A call whose streams the test has in place of its handler.
-fn lent(home: &Home) -> (Exchange, Items<u32>, ItemSender) {
+pub(crate) fn lent(home: &Home) -> (Exchange, Items<u32>, ItemSender) {
     let exchange = finish(home.client.open("lend", &())).unwrap();
     world::settle();
     let (items, sender) = home.served.lent.lock().unwrap().take().unwrap();

@@ -417,11 +417,17 @@ pub(crate) fn finish<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// What a future gives, if it does so without anything from outside.
-pub(crate) fn here<F: Future>(future: F) -> Option<F::Output> {
-    settle();
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+/// What a future gives when it is polled once, in a task of its own.
+pub(crate) fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let waker = Waker::from(Flag::new());
+    match pin!(future).poll(&mut Context::from_waker(&waker)) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
     }
+}
+
+/// What a future gives once all goes on that does so by itself.
+pub(crate) fn here<F: Future>(future: F) -> Option<F::Output> {
+    settle();
+    poll_once(future)
 }
