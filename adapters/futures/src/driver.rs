@@ -15,7 +15,7 @@ use crate::peer::PeerFacts;
 use crate::serving::Serving;
 use crate::state::Opened;
 
-/// So many answers in a row, then other tasks have their turn.
+/// So many answers in a row, or times that something came, then other tasks have their turn.
 const TURN: usize = 64;
 
 /// Opens a transport to the server, as often as it is lost; whether one was there before. It does not wait.
@@ -183,11 +183,15 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let this = &mut *self;
         this.link.seat.set_driver(cx.waker());
+        let (budget, mut began) = (u64::from(this.link.config.turn_frames), None);
         for _ in 0..TURN {
             let (more, closed) = {
                 let mut state = this.link.enter_as_driver();
+                let began = *began.get_or_insert_with(|| state.frames_in());
                 let more = this.link.drive(&mut state);
-                (more, if state.done { state.inbox.closed().cloned() } else { None })
+                let spent = state.frames_in().saturating_sub(began) >= budget;
+                let closed = if state.done { state.inbox.closed().cloned() } else { None };
+                (more || spent, closed)
             };
             // One after the other: what a handler does may bring events, and their answers room.
             let opened = this.open();
@@ -198,17 +202,18 @@ impl Future for Driver {
             }
             let served = this.serve(cx);
             // What it publishes is written together, once for all that has come.
-            if !more {
-                this.serving.flush(true);
-            }
+            this.serving.flush(true);
             if let Some(reason) = closed.filter(|_| !this.serving.has_messages()) {
                 return Poll::Ready(reason);
             }
-            if !came && !served && !more {
+            if more {
+                // It has had its turn.
+                break;
+            }
+            if !came && !served {
                 return Poll::Pending;
             }
         }
-        this.serving.flush(true);
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -176,6 +176,11 @@ impl State {
         self.inbox.next_item(self.now, &mut self.session, call, ticket)
     }
 
+    /// Frames of the peer that were handled.
+    pub(crate) fn frames_in(&mut self) -> u64 {
+        self.session.connection().counters().frames_in
+    }
+
     /// Something was written: there may be room for what waits.
     pub(crate) fn make_use_of_room(&mut self) {
         self.inbox.send_answers(self.now, &mut self.session);
