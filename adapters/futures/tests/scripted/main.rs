@@ -13,6 +13,7 @@ mod fairness;
 mod home;
 mod leaves;
 mod listed;
+mod loops;
 mod streams;
 mod topics;
 mod transport;

@@ -12,7 +12,7 @@ use crate::home::{Home, drain, patient};
 use crate::world::{self, finish};
 
 /// One item at a time is under way.
-fn one_by_one() -> Config {
+pub(crate) fn one_by_one() -> Config {
     let mut config = patient();
     config.stream_window = 1;
     config
