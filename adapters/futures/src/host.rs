@@ -368,7 +368,11 @@ impl Drop for Accepting {
     fn drop(&mut self) {
         // The socket file goes before whoever waits for the end is told.
         self.acceptor = None;
-        self.host.change(|state| state.accepts = false);
+        self.host.change(|state| {
+            state.accepts = false;
+            // One that was not asked to end was dropped with its executor, and the server has ended, too.
+            state.closing.get_or_insert(Stop::Abort);
+        });
     }
 }
 

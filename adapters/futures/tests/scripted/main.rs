@@ -9,6 +9,7 @@ mod calls;
 #[path = "../../../../tests/counting/mod.rs"]
 mod counting;
 mod ends;
+mod executor;
 mod fairness;
 mod home;
 mod leaves;

@@ -371,6 +371,12 @@ pub(crate) fn settle() {
     panic!("this goes on for ever");
 }
 
+/// Ends all tasks as an executor does that is dropped.
+pub(crate) fn drop_executor() {
+    let tasks = WORLD.with_borrow_mut(|world| std::mem::take(&mut world.tasks));
+    drop(tasks);
+}
+
 /// Tasks and transports that there are.
 pub(crate) fn census() -> (usize, usize) {
     WORLD.with_borrow(|world| {
