@@ -15,6 +15,8 @@ mod home;
 mod leaves;
 mod listed;
 mod loops;
+mod nesting;
+mod panics;
 mod streams;
 mod topics;
 mod transport;

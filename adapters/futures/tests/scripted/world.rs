@@ -6,9 +6,10 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::catch_unwind;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
@@ -46,6 +47,8 @@ pub(crate) enum Mischief {
     WakesForNothing,
     /// Writes take nothing and say that it went well.
     WritesNothing,
+    /// Reads and writes panic.
+    Panics,
 }
 
 struct Task {
@@ -125,6 +128,7 @@ impl Way {
                 self.granted = true;
                 Err(io::ErrorKind::Interrupted.into())
             }
+            Mischief::Panics => std::panic::resume_unwind(Box::new(())),
             Mischief::WakesForNothing if self.annoyed => Err(io::ErrorKind::WouldBlock.into()),
             _ => Ok(()),
         }
@@ -139,7 +143,7 @@ impl Wire {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fd(&self) -> BorrowedFd<'_> {
@@ -349,6 +353,18 @@ pub(crate) fn step() -> bool {
             true
         }
     }
+}
+
+/// Goes on until a task panics, which is dropped; whether one did.
+pub(crate) fn ends_in_a_panic() -> bool {
+    for _ in 0..MOST_STEPS {
+        match catch_unwind(step) {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(_) => return true,
+        }
+    }
+    panic!("this goes on for ever");
 }
 
 /// One byte a read and write from now on, or as many as like; and other chances.
