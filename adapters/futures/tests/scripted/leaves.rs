@@ -1,9 +1,10 @@
 //! What futures that were dropped leave behind: nothing, however many there were. Nobody reads or writes
 //! meanwhile, which would sweep up for them.
 
+use std::cell::Cell;
 use std::future::Future;
 
-use switchboard::Restart;
+use switchboard::{Options, Restart};
 
 use crate::counting;
 use crate::home::{Home, patient};
@@ -30,6 +31,34 @@ fn leaves_nothing(what: &str, mut waits: impl FnMut() -> bool) {
     let before = rounds();
     let left = rounds() - before;
     assert!(left < ROUNDS as isize, "{what} leaves {left} bytes");
+}
+
+/// Goes on for a while with such a future, ever longer, drops it, and goes on with all else.
+fn goes_on<F: Future>(steps: &Cell<usize>, future: F) -> bool {
+    steps.set(steps.get() + 1);
+    world::go(steps.get() % 50, future);
+    world::settle();
+    true
+}
+
+#[test]
+fn futures_that_were_under_way_leave_nothing_behind() {
+    let home = Home::new();
+    let (client, peer, steps) = (&home.client, &home.peer, &Cell::new(0));
+    leaves_nothing("request", || goes_on(steps, client.request::<u32>("add", &(1, 2))));
+    leaves_nothing("endless", || goes_on(steps, client.request::<()>("hang", &())));
+    leaves_nothing("ping", || goes_on(steps, client.ping()));
+    leaves_nothing("publish_counted", || goes_on(steps, client.publish_counted("n", &1)));
+    leaves_nothing("subscribe", || goes_on(steps, client.subscribe::<u32>("n")));
+    leaves_nothing("open", || goes_on(steps, client.open("hang", &())));
+    let answers = async || client.open("count", &3).await.unwrap().answer::<u32>().await;
+    leaves_nothing("answer", || goes_on(steps, answers()));
+    leaves_nothing("Peer::request", || goes_on(steps, peer.request::<u32>("add", &(1, 2))));
+    leaves_nothing("Peer::ping", || goes_on(steps, peer.ping()));
+    let options = Options::new();
+    leaves_nothing("survey", || goes_on(steps, home.server.survey::<()>("hang", &(), &options)));
+    home.both_are_as_before();
+    home.ends();
 }
 
 #[test]
