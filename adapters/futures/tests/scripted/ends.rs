@@ -1,13 +1,14 @@
 //! How connections begin and end, and what of that is dropped. Called by the list of cases; knows the home.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
-use switchboard::{Backoff, CallError, Restart};
+use switchboard::{Backoff, CallError, Restart, Welcome};
 use switchboard_futures::{Client, ClientBuilder, Driver, Server, Stream};
 use tempfile::TempDir;
 
 use crate::Attempt;
-use crate::home::{Home, patient};
+use crate::home::{Home, Seen, patient};
 use crate::world::{self, Scripted, finish};
 
 /// A server with an address.
@@ -62,6 +63,24 @@ pub(crate) fn connecting_as_one_likes(attempt: &mut Attempt) {
     let bound = Bound::new();
     drop(attempt.of(builder().connect(&bound.address())).map(Result::unwrap));
     bound.ends_as_before();
+}
+
+pub(crate) fn connecting_to_one_that_thinks_about_it(attempt: &mut Attempt) {
+    let folder = tempfile::tempdir().unwrap();
+    let address = folder.path().join("s").to_str().unwrap().to_owned();
+    let seen = Arc::<Seen>::default();
+    let thinks = Arc::clone(&seen);
+    let server = Server::<Scripted>::builder().config(patient()).authorize(move |_, _| {
+        let never = thinks.hang();
+        async move { never.await.map(|()| Welcome::new()) }
+    });
+    let server = finish(server.bind(&address)).unwrap();
+    attempt.of_endless(builder().connect(&address));
+    world::settle();
+    assert_eq!(seen.running(), 0, "it thinks no more about one who is gone");
+    assert_eq!(world::census(), (1, 1), "tasks and transports");
+    drop(server);
+    world::settle();
 }
 
 pub(crate) fn connecting_one_that_comes_back(attempt: &mut Attempt) {

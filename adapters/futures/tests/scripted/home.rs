@@ -1,7 +1,7 @@
 //! A server and its client in one world, the same served by both, and what every test asks of them at its
 //! end: that all that was dropped cost nobody else anything. Called by the cases; knows the world.
 
-use std::future::pending;
+use std::future::{Future, pending};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -46,6 +46,41 @@ impl Seen {
         self.began.load(Ordering::SeqCst) - self.dropped.load(Ordering::SeqCst)
     }
 
+    /// A handler that runs until it is dropped.
+    pub(crate) fn hang(self: &Arc<Self>) -> impl Future<Output = Result<(), Failure>> + use<> {
+        let running = Running::new(self);
+        async move {
+            let () = pending().await;
+            drop(running);
+            Ok(())
+        }
+    }
+
+    /// The same, and the test has its streams.
+    pub(crate) fn lend(
+        self: &Arc<Self>,
+        cx: Context,
+    ) -> impl Future<Output = Result<(), Failure>> + use<> {
+        *self.lent.lock().unwrap() = Some((cx.items(), cx.sender().ok()));
+        self.hang()
+    }
+
+    /// Takes all items.
+    pub(crate) fn collect(
+        self: &Arc<Self>,
+        cx: Context,
+    ) -> impl Future<Output = Result<(), Failure>> + use<> {
+        let (seen, mut items) = (Arc::clone(self), cx.items::<u32>());
+        seen.collected.lock().unwrap().clear();
+        async move {
+            while let Some(item) = items.next().await {
+                let item = item?;
+                seen.collected.lock().unwrap().push(item);
+            }
+            Ok(())
+        }
+    }
+
     pub(crate) fn messages(&self) -> Vec<u32> {
         self.messages.lock().unwrap().clone()
     }
@@ -55,12 +90,12 @@ impl Seen {
     }
 }
 
-async fn add(_: Context, (a, b): (u32, u32)) -> Result<u32, Failure> {
+pub(crate) async fn add(_: Context, (a, b): (u32, u32)) -> Result<u32, Failure> {
     Ok(a + b)
 }
 
 /// Sends `0..n`.
-async fn count(cx: Context, n: u32) -> Result<u32, Failure> {
+pub(crate) async fn count(cx: Context, n: u32) -> Result<u32, Failure> {
     let sender = cx.sender()?;
     for item in 0..n {
         sender.send(&item).await?;
@@ -71,45 +106,21 @@ async fn count(cx: Context, n: u32) -> Result<u32, Failure> {
 /// What both sides serve.
 macro_rules! serving {
     ($builder:expr, $seen:expr) => {{
-        let [hang, lend, collect, note] = [(); 4].map(|()| Arc::clone($seen));
+        let [hang, lend, collect, note] = [(); 4].map(|()| std::sync::Arc::clone($seen));
         $builder
-            .handle("add", add)
-            .handle("count", count)
-            .handle("hang", move |_: Context, ()| {
-                let running = Running::new(&hang);
-                async move {
-                    let () = pending().await;
-                    drop(running);
-                    Ok(())
-                }
-            })
-            .handle("lend", move |cx: Context, ()| {
-                let running = Running::new(&lend);
-                *lend.lent.lock().unwrap() = Some((cx.items(), cx.sender().ok()));
-                async move {
-                    let () = pending().await;
-                    drop(running);
-                    Ok(())
-                }
-            })
-            .handle("collect", move |cx: Context, ()| {
-                let collect = Arc::clone(&collect);
-                collect.collected.lock().unwrap().clear();
-                let mut items = cx.items::<u32>();
-                async move {
-                    while let Some(item) = items.next().await {
-                        let item = item?;
-                        collect.collected.lock().unwrap().push(item);
-                    }
-                    Ok(())
-                }
-            })
-            .on("n", move |_: Context, n: u32| {
+            .handle("add", $crate::home::add)
+            .handle("count", $crate::home::count)
+            .handle("hang", move |_, ()| $crate::home::Seen::hang(&hang))
+            .handle("lend", move |cx, ()| $crate::home::Seen::lend(&lend, cx))
+            .handle("collect", move |cx, ()| $crate::home::Seen::collect(&collect, cx))
+            .on("n", move |_, n: u32| {
                 note.messages.lock().unwrap().push(n);
                 async {}
             })
     }};
 }
+
+pub(crate) use serving;
 
 /// So patient that only steps count.
 pub(crate) fn patient() -> Config {

@@ -15,12 +15,12 @@ use crate::world::{self, finish};
 const ROUNDS: usize = 500;
 
 /// Polls such a future once, in a task of its own, and drops it; whether it waited.
-fn waits<F: Future>(future: F) -> bool {
+pub(crate) fn waits<F: Future>(future: F) -> bool {
     world::poll_once(future).is_none()
 }
 
 /// Does so with many of them.
-fn leaves_nothing(what: &str, mut waits: impl FnMut() -> bool) {
+pub(crate) fn leaves_nothing(what: &str, mut waits: impl FnMut() -> bool) {
     let mut rounds = || {
         for _ in 0..ROUNDS {
             assert!(waits(), "{what} is ready");

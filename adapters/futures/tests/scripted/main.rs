@@ -17,6 +17,7 @@ mod listed;
 mod loops;
 mod nesting;
 mod panics;
+mod returning;
 mod streams;
 mod topics;
 mod transport;
@@ -104,7 +105,8 @@ cases! {
     "Client::subscribe": topics::a_new_subscription;
     "Client::connect": ends::connecting;
     "Client::close": ends::closing_a_client;
-    "ClientBuilder::connect": ends::connecting_as_one_likes, ends::connecting_one_that_comes_back;
+    "ClientBuilder::connect": ends::connecting_as_one_likes,
+        ends::connecting_to_one_that_thinks_about_it, ends::connecting_one_that_comes_back;
     "ClientBuilder::connect_with_driver": ends::connecting_with_a_driver;
     "ClientBuilder::attach": ends::attaching;
     "Driver": ends::a_driver;

@@ -30,6 +30,8 @@ pub(crate) struct Scripted;
 struct World {
     tasks: Vec<Task>,
     wires: Vec<Weak<Wire>>,
+    /// Whom timers are to wake.
+    timers: Vec<Weak<Mutex<Option<Waker>>>>,
     /// Most bytes that a read or write takes; 0 for as many as like.
     pace: usize,
     mischief: Mischief,
@@ -272,13 +274,17 @@ impl Acceptor for Accepting {
     }
 }
 
-/// It wakes nobody: no test here may need time to pass.
+/// It wakes nobody by itself: as a rule no test needs time to pass.
 #[derive(Debug)]
-struct Clock;
+struct Clock(Arc<Mutex<Option<Waker>>>);
 
 impl Timer for Clock {
-    fn poll_at(&mut self, _: &mut Context<'_>, at: Instant) -> Poll<()> {
-        if at <= Instant::now() { Poll::Ready(()) } else { Poll::Pending }
+    fn poll_at(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        if at <= Instant::now() {
+            return Poll::Ready(());
+        }
+        *self.0.lock().unwrap() = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 
@@ -292,7 +298,9 @@ impl Runtime for Scripted {
     }
 
     fn timer() -> Box<dyn Timer> {
-        Box::new(Clock)
+        let clock = Arc::default();
+        WORLD.with_borrow_mut(|world| world.timers.push(Arc::downgrade(&clock)));
+        Box::new(Clock(clock))
     }
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
@@ -316,6 +324,7 @@ impl World {
 
     fn choose(&mut self) -> Option<Step> {
         self.wires.retain(|wire| wire.strong_count() > 0);
+        self.timers.retain(|timer| timer.strong_count() > 0);
         let mut steps: Vec<Step> = (0..self.tasks.len())
             .filter(|at| self.tasks[*at].woken.is_set())
             .map(Step::Poll)
@@ -365,6 +374,18 @@ pub(crate) fn ends_in_a_panic() -> bool {
         }
     }
     panic!("this goes on for ever");
+}
+
+/// Goes on until it is so, and has all look at the time meanwhile.
+pub(crate) fn until(so: impl Fn() -> bool) {
+    while !so() {
+        let timers = WORLD.with_borrow(|world| world.timers.clone());
+        for timer in timers.iter().filter_map(Weak::upgrade) {
+            let waker = timer.lock().unwrap().take();
+            waker.into_iter().for_each(Waker::wake);
+        }
+        settle();
+    }
 }
 
 /// One byte a read and write from now on, or as many as like; and other chances.
