@@ -16,7 +16,8 @@
 //! `items`, `subscription`, `driver` and `guard` are the programs' side; `calls` is what both ends ask,
 //! `serving` what both ends serve, with `services`; `host` is what a server's tasks share, with `door` (a
 //! connection of it) and `topics`. All know `link` (a pump and its transport), `state` (what they share,
-//! with the core's inbox) and `wakers`; `link` knows `seat` (whom the reactor wakes) and `runtime`.
+//! with the core's inbox), `waits` (how futures wait for it) and `wakers`; `link` knows `seat` (whom the
+//! reactor wakes) and `runtime`.
 
 #![forbid(unsafe_code)]
 
@@ -43,6 +44,7 @@ mod serving;
 mod state;
 mod subscription;
 mod topics;
+mod waits;
 mod wakers;
 
 pub use call::Call;

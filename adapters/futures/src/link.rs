@@ -1,23 +1,22 @@
 //! `Link`: a pump, its transport and everybody who waits for either, behind one mutex. Called by clients,
-//! peers and the driver; knows the core's pump, and nothing of what the protocol means.
+//! peers and the driver; knows the core's pump, and nothing of what the protocol means. How futures wait for
+//! it is in `waits`.
 //!
 //! Whoever has the mutex may drive: command, read and write without waiting. Who is woken by the runtime to
 //! drive again is in `seat`. Nobody waits while having the mutex, no code of the user's runs under it, and
 //! no task is woken under it.
 
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use switchboard::{CloseReason, Config, Instant, Session, SessionNext};
+use switchboard::{Config, Instant, Session, SessionNext};
 
 use crate::runtime::Timer;
 use crate::seat::{Clock, Seat, Woken};
 use crate::state::State;
-use crate::wakers::{On, Place};
 
 /// Slices of one vectored write: the frames of a turn are in one or two, each large payload adds one.
 const SLICES: usize = 16;
@@ -299,64 +298,6 @@ impl Link {
         let ready = state.timer.poll_at(&mut Context::from_waker(&self.wakers.1), at).is_ready();
         state.armed = (!ready).then_some(at);
         ready
-    }
-
-    /// Whether `ready` gives something; else the task is woken when what it waits `on` changes, and is to
-    /// [leave](Self::leave) its place if it waits no more.
-    pub(crate) fn poll<T>(
-        &self,
-        on: On,
-        place: &mut Place,
-        cx: &Context<'_>,
-        ready: impl FnOnce(&mut State) -> Poll<T>,
-    ) -> Poll<T> {
-        let mut state = self.enter();
-        let polled = ready(&mut state);
-        if polled.is_pending() {
-            state.wakers.add(on, place, cx.waker());
-            // Nobody knows whether the call that drives is still polled.
-            self.clear_seat(&mut state);
-        } else if place.is_taken() {
-            state.wakers.leave(on, place);
-        }
-        // Also when it is there: what was commanded is to be written, and credit to be given.
-        self.nudge(&mut state);
-        polled
-    }
-
-    /// Whoever had this place waits no more.
-    pub(crate) fn leave(&self, on: On, place: &mut Place) {
-        if place.is_taken() {
-            self.lock().wakers.leave(on, place);
-        }
-    }
-
-    /// Waits until `ready` gives something; what it looks at is what the task waits `on`.
-    pub(crate) async fn wait<T>(&self, on: On, mut ready: impl FnMut(&mut State) -> Poll<T>) -> T {
-        let mut waits = Waits { link: self, on, place: Place::new() };
-        poll_fn(|cx| self.poll(on, &mut waits.place, cx, &mut ready)).await
-    }
-
-    /// Waits until the transport is done with; says why it ended.
-    pub(crate) async fn ended(&self) -> CloseReason {
-        self.wait(On::End, |state| match state.inbox.closed() {
-            Some(reason) if state.done => Poll::Ready(reason.clone()),
-            _ => Poll::Pending,
-        })
-        .await
-    }
-}
-
-/// A future that waits, until it is dropped.
-struct Waits<'a> {
-    link: &'a Link,
-    on: On,
-    place: Place,
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.link.leave(self.on, &mut self.place);
     }
 }
 
