@@ -40,7 +40,7 @@ use crate::subscription::Subscription;
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     options: Options,
 }
 

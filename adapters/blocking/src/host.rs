@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant as SystemInstant;
 
 use switchboard::service::ServerStatus;
@@ -20,6 +19,7 @@ use crate::peer::Peer;
 use crate::pool::Pool;
 use crate::services::Services;
 use crate::serving::Serving;
+use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::timer::Timer;
 use crate::wait::{Wake, wait_for_client};
 

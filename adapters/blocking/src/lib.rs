@@ -41,7 +41,7 @@
 //! ends ask, `serving` what both ends serve, with `listening`, `services` and `pool`, and `topics` what a
 //! server does besides; `host` is what a server's threads share. All know `link` (a session and its socket;
 //! `drive` drives it), `seat` (who waits for it) and `state` (what they share, with the core's inbox);
-//! `link` knows `timer` and `wait`.
+//! `link` knows `timer` and `wait`. What waits takes its locks, threads and clock from `sync`.
 
 #![forbid(unsafe_code)]
 
@@ -60,6 +60,8 @@ mod link;
 mod listening;
 mod peer;
 mod pool;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod scope;
 mod seat;
 mod server;
@@ -69,6 +71,7 @@ mod serving;
 mod state;
 mod streams;
 mod subscription;
+mod sync;
 mod timer;
 mod topics;
 mod wait;

@@ -5,7 +5,7 @@
 //! while having it, and no code of the user's runs under it.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use switchboard::{CloseReason, Config, Event, Instant, Session, SessionStatus};
@@ -13,6 +13,7 @@ use switchboard_endpoint::{Credentials, Stream, Unopened};
 
 use crate::peer::PeerFacts;
 use crate::state::State;
+use crate::sync::{self, Condvar, Mutex, MutexGuard};
 use crate::timer::{Due, Timer};
 use crate::wait::{Ready, Wake, wait};
 
@@ -82,7 +83,7 @@ impl Link {
         mut session: Session,
         dispatch: Arc<dyn Dispatch>,
     ) -> Arc<Self> {
-        let origin = std::time::Instant::now();
+        let origin = sync::now();
         let config = Arc::clone(session.connection().config());
         let (stream, opens) = match stream {
             Ok(stream) => (Some(stream), None),
@@ -94,7 +95,7 @@ impl Link {
 
     /// The time of this link's pump.
     pub(crate) fn now(&self) -> Instant {
-        Instant::from(self.origin.elapsed())
+        Instant::from(sync::now() - self.origin)
     }
 
     /// The same for a user, who knows the system's clock.

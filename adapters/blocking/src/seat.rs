@@ -10,13 +10,13 @@
 
 use std::sync::Arc;
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
 
 use switchboard::Instant;
 
 use crate::link::{Guard, Link};
 use crate::state::{Kind, Reader, Seat, State};
+use crate::sync::thread;
 
 /// While callers come and go the reader looks only so often whether they still do: to give it the seat
 /// between any two calls would cost each a change of threads.

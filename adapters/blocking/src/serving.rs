@@ -3,7 +3,7 @@
 //! and the pool.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use switchboard::service::no_handler;
@@ -19,6 +19,7 @@ use crate::listening::{Messages, Told};
 use crate::peer::{Peer, PeerFacts};
 use crate::pool::Pool;
 use crate::services::{Answer, Handler, Services};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What one connection serves.
 pub(crate) struct Serving {

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
-use std::thread::{self, Thread, ThreadId};
 
 use switchboard::{
     CallError, CallId, CloseReason, Command, Event, Failure, Inbox, Instant, Payload, PeerWelcome,
@@ -12,6 +11,7 @@ use switchboard::{
 };
 use switchboard_endpoint::{Credentials, OpenError, Stream};
 
+use crate::sync::thread::{self, Thread, ThreadId};
 use crate::timer::Due;
 
 /// What the mutex guards.

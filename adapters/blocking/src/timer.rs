@@ -2,11 +2,11 @@
 //! for a socket needs a timeout (a wait with one costs a quarter more). Called by `link`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Instant;
 
 use crate::link::Link;
+use crate::sync::{self, Condvar, Mutex, MutexGuard, thread};
 
 /// When a link is due. A number keeps two that are due at the same time apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +80,7 @@ impl Shared {
     fn run(&self) {
         let mut state = self.lock();
         while !state.ended {
-            let now = Instant::now();
+            let now = sync::now();
             let Some(next) = state.due.first_entry() else {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;

@@ -20,7 +20,9 @@ pub(crate) use unix::{Wake, wait, wait_for_client};
 mod unix {
     use std::os::fd::{AsFd, BorrowedFd};
 
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::event::{PollFd, PollFlags, Timespec};
+
+    use crate::sync::poll;
 
     use super::{Duration, Listener, Ready, Stream, io};
 

@@ -43,6 +43,7 @@ mod services;
 mod serving;
 mod state;
 mod subscription;
+mod sync;
 mod topics;
 mod waits;
 mod wakers;

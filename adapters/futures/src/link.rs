@@ -8,7 +8,7 @@
 
 use std::io::{self, IoSlice};
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use switchboard::{Config, Instant, Session, SessionNext};
 use crate::runtime::Timer;
 use crate::seat::{Clock, Seat, Woken};
 use crate::state::State;
+use crate::sync::{self, Mutex, MutexGuard};
 
 /// Slices of one vectored write: the frames of a turn are in one or two, each large payload adds one.
 const SLICES: usize = 16;
@@ -68,13 +69,13 @@ impl Link {
         let wakers = (Waker::from(Arc::clone(&seat)), Waker::from(clock));
         let config = Arc::clone(session.connection().config());
         let state = Mutex::new(State::new(session, timer, expects_more));
-        let origin = std::time::Instant::now();
+        let origin = sync::now();
         Arc::new(Self { config, seat, wakers, origin, state })
     }
 
     /// The time of this link's pump.
     pub(crate) fn now(&self) -> Instant {
-        Instant::from(self.origin.elapsed())
+        Instant::from(sync::now() - self.origin)
     }
 
     /// Takes the mutex to look at something.

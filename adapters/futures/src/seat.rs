@@ -5,8 +5,10 @@
 //! connection itself, so that no other task is between it and its answer; else the driver does. To pass the
 //! seat on costs nothing and asks nobody; that the last waking is not lost in between is what this is for.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
+
+use crate::sync::{Mutex, MutexGuard};
 
 #[derive(Debug, Default)]
 pub(crate) struct Seat(Mutex<Holders>);

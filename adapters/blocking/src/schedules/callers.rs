@@ -1,0 +1,75 @@
+//! Callers of one client, each of whom gets its own answer. Part of `schedules`.
+
+use switchboard::Config;
+
+use super::{Server, connect, explore, spawn};
+use crate::Client;
+
+fn ask(client: &Client, numbers: impl IntoIterator<Item = u32>) {
+    for number in numbers {
+        assert_eq!(client.request::<u32>("echo", &number).unwrap(), number);
+    }
+}
+
+#[test]
+fn each_of_several_callers_gets_its_own_answer_and_none_waits_for_ever() {
+    explore(|| {
+        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let callers = [10, 20, 30].map(|first| {
+            let client = client.clone();
+            spawn(move || ask(&client, first..first + 2))
+        });
+        drop(client);
+        for caller in callers {
+            caller.join().unwrap();
+        }
+        server.join().unwrap();
+    });
+}
+
+#[test]
+fn a_caller_that_has_its_answer_leaves_its_seat_to_one_that_waits() {
+    explore(|| {
+        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        // Both are under way before either is waited for: one reads for both, and then leaves.
+        let (one, other) = (client.start("echo", &1).unwrap(), client.start("echo", &2).unwrap());
+        let waits = spawn(move || one.wait());
+        assert_eq!(other.wait(), Ok(2));
+        assert_eq!(waits.join().unwrap(), Ok(1));
+        drop(client);
+        server.join().unwrap();
+    });
+}
+
+#[test]
+fn a_caller_who_waits_for_room_has_it_as_soon_as_another_has_its_answer() {
+    explore(|| {
+        let mut config = Config::default();
+        config.max_calls = 1;
+        let (client, server) = connect(Client::builder(), Server::new(config));
+        let callers = [10, 20, 30].map(|number| {
+            let client = client.clone();
+            spawn(move || ask(&client, [number]))
+        });
+        for caller in callers {
+            caller.join().unwrap();
+        }
+        drop(client);
+        server.join().unwrap();
+    });
+}
+
+#[test]
+fn pings_and_calls_wait_beside_each_other() {
+    explore(|| {
+        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (pings, asks) = (client.clone(), client.clone());
+        let pings = spawn(move || pings.ping().map(drop));
+        let asks = spawn(move || ask(&asks, [1, 2]));
+        assert_eq!(client.ping().map(drop), Ok(()));
+        assert_eq!(pings.join().unwrap(), Ok(()));
+        asks.join().unwrap();
+        drop(client);
+        server.join().unwrap();
+    });
+}
