@@ -63,11 +63,15 @@ fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHan
 /// A client and its server, which has a thread of its own.
 fn connect(builder: ClientBuilder, server: Server) -> (Client, JoinHandle<Side>) {
     let (one, other) = Stream::pair().unwrap();
+    if server.socket_takes_little {
+        rustix::net::sockopt::set_socket_send_buffer_size(&other, 0).unwrap();
+    }
     let server = spawn(move || server.run(&one));
     (builder.attach(other).unwrap(), server)
 }
 
-/// A server that answers each call on `echo` with its arguments, in any order, one by one, and no other call.
+/// A server that answers each call on `echo` with its arguments, in any order, one by one, and no other call
+/// unless it is cancelled.
 struct Server {
     side: Side,
     calls: Vec<(CallId, Payload)>,
@@ -76,12 +80,21 @@ struct Server {
     says: Vec<u32>,
     /// It is gone without a word when it has answered so many calls.
     leaves_after: Option<u32>,
+    /// Its client writes a little at a time.
+    socket_takes_little: bool,
 }
 
 impl Server {
     fn new(config: Config) -> Self {
         let side = Side::server(Arc::new(config));
-        Self { side, calls: Vec::new(), news: Vec::new(), says: Vec::new(), leaves_after: None }
+        Self {
+            side,
+            calls: Vec::new(),
+            news: Vec::new(),
+            says: Vec::new(),
+            leaves_after: None,
+            socket_takes_little: false,
+        }
     }
 
     /// Until the connection has ended.
@@ -133,6 +146,12 @@ impl Server {
                 }
                 Event::Request { call, request, .. } if request.channel() == "echo" => {
                     self.calls.push((call, request.into_payload()));
+                }
+                // Whoever serves ends it.
+                Event::Cancelled { call, .. }
+                    if !self.calls.iter().any(|known| known.0 == call) =>
+                {
+                    self.calls.push((call, Payload::null()));
                 }
                 other => self.side.events.push(other),
             }

@@ -1,6 +1,6 @@
 //! Callers of one client, each of whom gets its own answer. Part of `schedules`.
 
-use switchboard::Config;
+use switchboard::{Config, Event, Payload};
 
 use super::{Server, connect, explore, spawn};
 use crate::Client;
@@ -38,6 +38,59 @@ fn a_caller_that_has_its_answer_leaves_its_seat_to_one_that_waits() {
         assert_eq!(waits.join().unwrap(), Ok(1));
         drop(client);
         server.join().unwrap();
+    });
+}
+
+#[test]
+fn those_who_have_their_answers_go_while_another_waits_on() {
+    explore(|| {
+        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let unanswered = client.start::<u32>("never", &0).unwrap();
+        let canceller = unanswered.canceller();
+        let waits = spawn(move || unanswered.wait());
+        let callers = [10, 20].map(|first| {
+            let client = client.clone();
+            spawn(move || ask(&client, first..first + 2))
+        });
+        for caller in callers {
+            caller.join().unwrap();
+        }
+        canceller.cancel();
+        assert!(waits.join().unwrap().is_err());
+        drop((client, canceller));
+        server.join().unwrap();
+    });
+}
+
+#[test]
+fn what_does_not_fit_into_the_socket_is_written_as_the_server_reads() {
+    explore(|| {
+        let mut config = Config::default();
+        config.max_unsent = 4096;
+        let mut server = Server::new(Config::default());
+        server.socket_takes_little = true;
+        let (client, server) = connect(Client::builder().config(config), server);
+        let unanswered = client.start::<u32>("never", &0).unwrap();
+        let canceller = unanswered.canceller();
+        let waits = spawn(move || unanswered.wait());
+        let senders = [client.clone(), client.clone()].map(|client| {
+            spawn(move || {
+                for _ in 0..3 {
+                    client.send("big", &Payload::bytes(&[0; 3000])).unwrap();
+                }
+            })
+        });
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        canceller.cancel();
+        assert!(waits.join().unwrap().is_err());
+        drop(canceller);
+        drop(client.close("done"));
+        drop(client);
+        let mut side = server.join().unwrap();
+        let messages = side.events.drain(..).filter(|event| matches!(event, Event::Message(_)));
+        assert_eq!(messages.count(), 6);
     });
 }
 
