@@ -61,7 +61,7 @@ fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHan
 }
 
 /// A client and its server, which has a thread of its own.
-fn connect(builder: ClientBuilder, server: Server) -> (Client, JoinHandle<Side>) {
+fn connect(builder: ClientBuilder, server: Server) -> (Client, JoinHandle<usize>) {
     let (one, other) = Stream::pair().unwrap();
     if server.socket_takes_little {
         rustix::net::sockopt::set_socket_send_buffer_size(&other, 0).unwrap();
@@ -70,18 +70,20 @@ fn connect(builder: ClientBuilder, server: Server) -> (Client, JoinHandle<Side>)
     (builder.attach(other).unwrap(), server)
 }
 
-/// A server that answers each call on `echo` with its arguments, in any order, one by one, and no other call
-/// unless it is cancelled.
+/// A server that answers each call on `echo` with its arguments, in any order, one by one, those on `never`
+/// when they are cancelled, and others not at all.
 struct Server {
     side: Side,
     calls: Vec<(CallId, Payload)>,
+    unanswered: Vec<CallId>,
     /// The numbers that it says, unasked, once there is a client.
     news: Vec<u32>,
     says: Vec<u32>,
-    /// It is gone without a word when it has answered so many calls.
+    /// It is gone without a word when it has answered so many calls, or got so many messages.
     leaves_after: Option<u32>,
     /// Its client writes a little at a time.
     socket_takes_little: bool,
+    messages: usize,
 }
 
 impl Server {
@@ -90,19 +92,21 @@ impl Server {
         Self {
             side,
             calls: Vec::new(),
+            unanswered: Vec::new(),
             news: Vec::new(),
             says: Vec::new(),
             leaves_after: None,
             socket_takes_little: false,
+            messages: 0,
         }
     }
 
-    /// Until the connection has ended.
-    fn run(mut self, stream: &Stream) -> Side {
+    /// Until the connection has ended; how many messages came.
+    fn run(mut self, stream: &Stream) -> usize {
         loop {
             self.write(stream);
             if self.side.done.is_some() || self.leaves_after == Some(0) {
-                return self.side;
+                return self.messages;
             }
             let idle = self.calls.is_empty() && self.says.is_empty();
             if idle || thread_rng().gen_bool(0.5) {
@@ -147,11 +151,15 @@ impl Server {
                 Event::Request { call, request, .. } if request.channel() == "echo" => {
                     self.calls.push((call, request.into_payload()));
                 }
-                // Whoever serves ends it.
-                Event::Cancelled { call, .. }
-                    if !self.calls.iter().any(|known| known.0 == call) =>
-                {
+                Event::Request { call, request, .. } if request.channel() == "never" => {
+                    self.unanswered.push(call);
+                }
+                Event::Cancelled { call, .. } if self.unanswered.contains(&call) => {
                     self.calls.push((call, Payload::null()));
+                }
+                Event::Message(_) => {
+                    self.messages += 1;
+                    self.leaves_after = self.leaves_after.map(|left| left - 1);
                 }
                 other => self.side.events.push(other),
             }

@@ -1,6 +1,6 @@
 //! Callers of one client, each of whom gets its own answer. Part of `schedules`.
 
-use switchboard::{Config, Event, Payload};
+use switchboard::{Config, Payload};
 
 use super::{Server, connect, explore, spawn};
 use crate::Client;
@@ -88,9 +88,25 @@ fn what_does_not_fit_into_the_socket_is_written_as_the_server_reads() {
         drop(canceller);
         drop(client.close("done"));
         drop(client);
-        let mut side = server.join().unwrap();
-        let messages = side.events.drain(..).filter(|event| matches!(event, Event::Message(_)));
-        assert_eq!(messages.count(), 6);
+        assert_eq!(server.join().unwrap(), 6);
+    });
+}
+
+#[test]
+fn what_does_not_fit_into_the_socket_is_written_though_nobody_waits() {
+    explore(|| {
+        let mut server = Server::new(Config::default());
+        (server.socket_takes_little, server.leaves_after) = (true, Some(4));
+        let (client, server) = connect(Client::builder(), server);
+        let sends = client.clone();
+        let sends = spawn(move || {
+            for _ in 0..3 {
+                sends.send("big", &Payload::bytes(&[0; 3000])).unwrap();
+            }
+        });
+        client.send("big", &Payload::bytes(&[0; 3000])).unwrap();
+        sends.join().unwrap();
+        assert_eq!(server.join().unwrap(), 4);
     });
 }
 

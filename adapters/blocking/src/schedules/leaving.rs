@@ -31,7 +31,7 @@ fn a_call_that_is_cancelled_ends_once_and_those_beside_it_as_ever() {
 fn a_call_that_nobody_answers_ends_when_it_is_cancelled() {
     explore(|| {
         let (client, server) = connect(Client::builder(), Server::new(Config::default()));
-        let call = client.start::<u32>("never", &1).unwrap();
+        let call = client.start::<u32>("ignored", &1).unwrap();
         let canceller = call.canceller();
         let other = client.clone();
         let other = spawn(move || other.request::<u32>("echo", &2));

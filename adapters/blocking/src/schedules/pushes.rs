@@ -22,7 +22,7 @@ impl Heard {
     }
 }
 
-fn listening(says: &[u32]) -> (Client, crate::sync::thread::JoinHandle<super::Side>, Arc<Heard>) {
+fn listening(says: &[u32]) -> (Client, crate::sync::thread::JoinHandle<usize>, Arc<Heard>) {
     let heard = Arc::<Heard>::default();
     let hears = Arc::clone(&heard);
     let builder = Client::builder().on("news", move |_, number: u32| {
