@@ -35,6 +35,8 @@ mod items;
 mod link;
 mod peer;
 mod runtime;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod scope;
 mod seat;
 mod server;

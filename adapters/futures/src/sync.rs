@@ -5,17 +5,12 @@
 pub(crate) use std::sync::{Mutex, MutexGuard};
 
 #[cfg(all(test, shuttle))]
-pub(crate) use shuttle::sync::{Mutex, MutexGuard};
+mod scheduled;
+#[cfg(all(test, shuttle))]
+pub(crate) use scheduled::{Mutex, MutexGuard, now, set_time};
 
 /// The time.
 #[cfg(not(all(test, shuttle)))]
 pub(crate) fn now() -> std::time::Instant {
     std::time::Instant::now()
-}
-
-/// The time, which stands still: nobody is rescued by a timer from a wake-up that was lost.
-#[cfg(all(test, shuttle))]
-pub(crate) fn now() -> std::time::Instant {
-    static NOW: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    *NOW.get_or_init(std::time::Instant::now)
 }
