@@ -186,7 +186,7 @@ fn a_handshake_that_takes_eight_seconds_on_both_sides_is_completed() {
     pair.server.accept();
     pair.drive();
     assert_eq!(pair.client.happened(), ["welcome #7"]);
-    assert!(pair.client.now >= switchboard::Instant::from(seconds(7)));
+    assert!(pair.client.now >= Instant::from(seconds(7)));
     pair.drive_for(seconds(60));
     assert!(pair.client.connection().is_open() && pair.server.connection().is_open());
 }

@@ -1,4 +1,4 @@
-//! `Host`: what a server's tasks share: its connections, who may have one, and the acceptor's loop. Called by
+//! `Host`: what a server's tasks share: its connections, who may have one, and how they end. Called by
 //! the server; knows endpoints, links and what a connection serves.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,10 +9,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant as SystemInstant;
 
 use switchboard::service::ServerStatus;
-use switchboard::{Config, Connection, ConnectionId, Failure, Instant, Pump, Restart, Session};
+use switchboard::{Config, Connection, ConnectionId, Failure, Instant, Pump, Session};
 use switchboard_endpoint::{
-    AcceptPause, Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, ServerSettings, Stop,
-    Stream, Topics, listens_for, next_connection, server_status,
+    Admission, AdmissionLimits, Arrival, COME_BACK, Credentials, ServerSettings, Stop, Stream,
+    Topics, listens_for, next_connection, server_status,
 };
 
 use crate::door::Door;
@@ -23,12 +23,11 @@ use crate::runtime::{Acceptor, Runtime};
 use crate::services::Services;
 use crate::serving::Serving;
 
+mod accepting;
 mod ending;
 
+use accepting::Accepting;
 use ending::Ending;
-
-/// So many clients are let in in a row, then other tasks have their turn.
-const TURN: usize = 16;
 
 /// What the server's tasks share.
 pub(crate) struct Host {
@@ -322,83 +321,4 @@ impl Drop for Leaving {
     fn drop(&mut self) {
         self.host.gone(self.id);
     }
-}
-
-/// The acceptor's task. When it ends, in whatever way, the server accepts no more.
-struct Accepting {
-    host: Arc<Host>,
-    acceptor: Option<Box<dyn Acceptor>>,
-}
-
-impl Accepting {
-    async fn run<R: Runtime>(mut self) {
-        let (mut pause, mut timer, mut rest) = (AcceptPause::new(), R::timer(), None);
-        let (host, mut count) = (Arc::clone(&self.host), 0);
-        while let Some(acceptor) = &mut self.acceptor {
-            if acceptor.is_exhausted() {
-                return host.wait_for_the_last().await;
-            }
-            let come = host.wait(|state, cx| {
-                if state.closing.is_some() {
-                    return Poll::Ready(None);
-                }
-                if rest.is_some_and(|until| timer.poll_at(cx, until).is_pending()) {
-                    return Poll::Pending;
-                }
-                rest = None;
-                acceptor.poll_accept(cx).map(Some)
-            });
-            match come.await {
-                None => return,
-                Some(Ok((stream, credentials))) => {
-                    pause.succeeded();
-                    host.arrive::<R>(stream, credentials);
-                }
-                Some(Err(_)) => rest = Some(SystemInstant::now() + pause.failed()),
-            }
-            count += 1;
-            if count % TURN == 0 {
-                yield_now().await;
-            }
-        }
-    }
-}
-
-impl Drop for Accepting {
-    fn drop(&mut self) {
-        // The socket file goes before whoever waits for the end is told.
-        self.acceptor = None;
-        self.host.change(|state| {
-            state.accepts = false;
-            // One that was not asked to end was dropped with its executor, and the server has ended, too.
-            state.closing.get_or_insert(Stop::Abort);
-        });
-    }
-}
-
-impl Host {
-    /// Nobody else will come: the server has done its work when those have gone who are there.
-    async fn wait_for_the_last(&self) {
-        self.wait(|state, _| {
-            if state.closing.is_some() || state.connections.is_empty() {
-                state.closing.get_or_insert_with(|| Stop::Close(Restart::never()));
-                return Poll::Ready(());
-            }
-            Poll::Pending
-        })
-        .await;
-    }
-}
-
-/// Lets other tasks have their turn.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if core::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
