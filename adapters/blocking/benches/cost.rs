@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p switchboard-blocking --bench cost`
 
+#[path = "../../../benches/common/cost.rs"]
+mod cost;
 #[path = "../tests/counting/mod.rs"]
 mod counting;
 #[allow(dead_code, reason = "`request` uses the rest of it")]
@@ -10,7 +12,6 @@ mod servers;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
 use std::thread;
 
 use servers::{Small, ours};
@@ -34,42 +35,7 @@ const KINDS: [(&str, &str); 6] = [
 ];
 
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    if let Some(at) = args.iter().position(|arg| arg == "--run") {
-        let calls = args[at + 2].parse().expect("a number");
-        return println!("{}", run(&args[at + 1], calls));
-    }
-    println!("{:<46}{:>14}{:>14}", "a call, both ends together", "allocations", "system calls");
-    for (kind, name) in KINDS {
-        let allocations = output(Command::new(program()).args(["--run", kind, &CALLS.to_string()]));
-        let allocations: f64 = allocations.trim().parse().expect("a number");
-        let once = system_calls(kind, CALLS);
-        let twice = system_calls(kind, 2 * CALLS);
-        let per_call = |count: f64| format!("{:.2}", count / CALLS as f64);
-        let calls =
-            once.zip(twice).map_or_else(|| "no strace".into(), |(one, two)| per_call(two - one));
-        println!("{name:<46}{:>14}{calls:>14}", per_call(allocations));
-    }
-}
-
-fn program() -> std::path::PathBuf {
-    std::env::current_exe().expect("a program")
-}
-
-fn output(command: &mut Command) -> String {
-    let done = command.output().expect("it runs");
-    String::from_utf8(done.stdout).expect("text")
-}
-
-/// How many system calls a whole process makes that calls so often; `None` without strace.
-fn system_calls(kind: &str, calls: usize) -> Option<f64> {
-    let mut strace = Command::new("strace");
-    let strace = strace.args(["-f", "-c", "-U", "calls,name", "-o", "/dev/stderr"]);
-    let strace = strace.arg(program()).args(["--run", kind, &calls.to_string()]);
-    let done = strace.stdout(Stdio::null()).stderr(Stdio::piped()).output().ok()?;
-    let table = String::from_utf8(done.stderr).ok()?;
-    let total = table.lines().find(|line| line.trim_end().ends_with("total"))?;
-    total.split_whitespace().next()?.parse().ok()
+    cost::tell(&KINDS, CALLS, run);
 }
 
 /// Calls so often within this process; gives the allocations of that.

@@ -11,7 +11,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 use switchboard::{Failure, Payload};
 use switchboard_async_std::AsyncStd;
-use switchboard_futures::{AdmissionLimits, Context, Runtime, Server};
+use switchboard_futures::{AdmissionLimits, Context, Runtime, Server, ServerBuilder};
 use switchboard_smol::Smol;
 use switchboard_tokio::Tokio as OnTokio;
 use tokio::runtime;
@@ -254,6 +254,13 @@ pub(crate) fn raise_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).expect("it may");
 }
 
+/// A server of ours that sends back what it gets.
+pub(crate) fn ours<R: Runtime>() -> ServerBuilder<R> {
+    Server::builder()
+        .handle("raw", async |_: Context, raw: Payload| Ok::<_, Failure>(raw))
+        .handle("typed", async |_: Context, small: Small| Ok::<_, Failure>(small))
+}
+
 fn serve<R: Raw>(kind: &str, path: &str) {
     R::block_on(async {
         match kind {
@@ -264,13 +271,8 @@ fn serve<R: Raw>(kind: &str, path: &str) {
                 (limits.connections, limits.connections_per_user) = (20_000, 20_000);
                 // Whoever connects does not wait for the others of its own.
                 (limits.unaccepted, limits.unaccepted_per_user) = (20_000, 20_000);
-                let server = Server::<R::Adapter>::builder()
-                    .handle("raw", async |_: Context, raw: Payload| Ok::<_, Failure>(raw))
-                    .handle("typed", async |_: Context, small: Small| Ok::<_, Failure>(small))
-                    .limits(limits)
-                    .bind(path)
-                    .await
-                    .expect("a free place");
+                let server = ours::<R::Adapter>().limits(limits).bind(path).await;
+                let server = server.expect("a free place");
                 ready();
                 server.closed().await;
             }
