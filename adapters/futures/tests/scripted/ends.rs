@@ -78,7 +78,7 @@ pub(crate) fn connecting_to_one_that_thinks_about_it(attempt: &mut Attempt) {
     attempt.of_endless(builder().connect(&address));
     world::settle();
     assert_eq!(seen.running(), 0, "it thinks no more about one who is gone");
-    assert_eq!(world::census(), (1, 1), "tasks and transports");
+    assert_eq!(world::census(), (2, 1), "tasks and transports: the acceptor, and who keeps time");
     drop(server);
     world::settle();
 }
