@@ -123,7 +123,7 @@ fn nothing_but_its_own_adapter_depends_on_async_std() {
 #[test]
 fn every_file_says_at_its_head_what_it_is_for() {
     let mut found = Vec::new();
-    for folder in ["src", "adapters", "cli", "fuzz", "tests", "examples"] {
+    for folder in ["src", "adapters", "benches", "cli", "fuzz", "tests", "examples"] {
         for File { path, text } in files_below(folder) {
             if !text.starts_with("//! ") {
                 found.push(format!("{path} does not begin with `//! ` and what it is for"));
