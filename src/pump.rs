@@ -11,8 +11,8 @@ use crate::instant::Instant;
 use crate::wire::{Decoder, LEAST_MAX_FRAME};
 use core::time::Duration;
 
-/// The memory that frames needed waits so long for the next ones: longer than from call to call, and no quiet
-/// connection keeps it.
+/// The memory that frames needed waits at least so long for the next ones, and no more than twice as long:
+/// longer than from call to call, and no quiet connection keeps it.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// What a driver is to do now.
@@ -71,7 +71,7 @@ pub struct Pump {
     /// Bytes of messages that were handed out and whose listeners are not done.
     untaken: usize,
     paused: bool,
-    /// When the memory of the last frames is given back, if no further one comes.
+    /// When the memory of the last frames is given back, if none has come since this was set.
     shrinks: Option<Instant>,
     /// What is to be delivered with the next turn.
     deliveries: Option<Command>,
@@ -142,8 +142,11 @@ impl Pump {
             self.connection.handle_timeout(now);
         }
         if self.shrinks.is_some_and(|until| until <= now) {
-            self.input.shrink();
-            self.connection.shrink();
+            self.shrinks = None;
+            if !self.input.take_used() {
+                self.input.shrink();
+                self.connection.shrink();
+            }
         }
         loop {
             if let Some(event) = self.connection.poll_event() {
@@ -186,10 +189,10 @@ impl Pump {
 
     /// When [`next`](Self::next) must be asked again at the latest.
     fn until(&mut self, now: Instant) -> Option<Instant> {
-        match self.input.spare() {
-            (false, _) => self.shrinks = None,
-            (true, true) => self.shrinks = Some(now + QUIET),
-            (true, false) => {}
+        // It stays where it is while frames come: to move a timer for each would cost more than they do.
+        if self.shrinks.is_none() && self.input.keeps_memory() {
+            self.input.take_used();
+            self.shrinks = Some(now + QUIET);
         }
         match (self.connection.poll_timeout(), self.shrinks) {
             (Some((timeout, _)), Some(shrinks)) => Some(timeout.min(shrinks)),

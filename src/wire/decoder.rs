@@ -172,10 +172,14 @@ impl Decoder {
         }
     }
 
-    /// Whether such memory is kept, and whether something has come since this was asked.
-    pub(crate) fn spare(&mut self) -> (bool, bool) {
-        let kept = !self.buffer.is_empty() || self.spares.iter().any(|spare| !spare.is_empty());
-        (kept, core::mem::replace(&mut self.used, false))
+    /// Whether such memory is kept.
+    pub(crate) fn keeps_memory(&self) -> bool {
+        !self.buffer.is_empty() || self.spares.iter().any(|spare| !spare.is_empty())
+    }
+
+    /// Whether something has come since this was asked.
+    pub(crate) const fn take_used(&mut self) -> bool {
+        core::mem::replace(&mut self.used, false)
     }
 
     /// How many bytes have come and are not taken: a stream that ends now ends inside a frame unless

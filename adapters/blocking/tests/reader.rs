@@ -256,10 +256,13 @@ fn a_handler_may_drop_the_last_handle_of_its_client() {
 // Threat 77.
 #[test]
 fn clones_come_and_go_while_the_reader_reads() {
-    let home = Home::of(Server::builder().handle("n", |_, n: u32| Ok(n)));
+    // An answer waits behind all messages before it: as many as this.
+    let mut config = Config::default();
+    (config.max_unsent, config.max_untaken) = (16 << 10, 16 << 10);
+    let home = Home::of(Server::builder().config(config.clone()).handle("n", |_, n: u32| Ok(n)));
     let (sender, came) = channel();
     let builder = Client::builder().on("n", move |_, n: u32| sender.send(n).unwrap());
-    let client = home.connect(builder);
+    let client = home.connect(builder.config(config));
     let (peer, over) = (home.peer().with(patient()), AtomicBool::new(false));
     thread::scope(|scope| {
         let threads = [1, 2, 3].map(|thread| {

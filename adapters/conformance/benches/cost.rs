@@ -1,6 +1,6 @@
-//! What a call costs on each runtime, client and server together: allocations, counted by an allocator of this
-//! program's own, and system calls, counted by strace where it is installed. No times: run it anywhere, on any
-//! load.
+//! What a call costs on each runtime, client and server together: allocations, counted by an allocator of
+//! this program's own, and system calls, counted by strace where it is installed. No times: run it anywhere,
+//! on any load.
 //!
 //! `cargo bench -p switchboard-conformance --bench cost`
 
