@@ -172,6 +172,7 @@ fn a_client_without_a_common_version_learns_the_servers() {
     assert_eq!(client.done, Some(CloseReason::Versions { theirs: vec![2, 3] }));
 }
 
+// Threat 68.
 #[test]
 fn failed_precondition_with_a_common_version_is_a_refusal() {
     let mut client = Side::client(Arc::default());

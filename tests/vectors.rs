@@ -48,6 +48,7 @@ fn no_file_and_no_line_is_missing() {
     }
 }
 
+// Threat 68.
 #[test]
 fn every_line_is_read_as_its_kind_and_written_again() {
     let mut kinds = Vec::new();
