@@ -73,7 +73,10 @@ fn watch(path: &Path, make: impl Fn()) -> BTreeSet<(u32, u32)> {
         let watcher = scope.spawn(|| {
             let mut seen = BTreeSet::new();
             while !done.load(Ordering::Relaxed) {
-                seen.extend(mode_and_group(path));
+                // One look may read the group before a change and the mode behind it: Linux reads them one
+                // after the other, without a lock.
+                let (first, again) = (mode_and_group(path), mode_and_group(path));
+                seen.extend(first.filter(|_| first == again));
             }
             seen
         });
