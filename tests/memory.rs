@@ -6,6 +6,7 @@
 mod counting;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use counting::counted;
 use switchboard::{
@@ -400,4 +401,25 @@ fn a_connection_that_has_ended_gives_everything_back() {
         });
         assert_eq!(count.live, 0, "{name}");
     }
+}
+
+/// What it needed for frames it keeps while they come, and not when none has come for a while.
+#[test]
+fn a_connection_that_is_quiet_gives_its_buffers_back() {
+    let (mut client, mut server) = open(&Arc::default());
+    let (payload, options) = (Payload::bytes(&[7; 600]), Options::new());
+    let mut send = || {
+        client.connection().send(NOW, "log", &payload, &options).unwrap();
+        carry(&mut client, &mut server);
+        assert!(matches!(next_event(&mut server), Some(Event::Message(_))));
+    };
+    (0..2).for_each(|_| send());
+    let live_after = |pump: &mut Pump, millis| {
+        let at = NOW + Duration::from_millis(millis);
+        counted(|| assert!(matches!(pump.next(at), Next::Io { .. }))).1.live
+    };
+    assert_eq!(live_after(&mut server, 999), 0, "the next may come at once");
+    assert_eq!(live_after(&mut server, 1000), 0, "some have come since this was planned");
+    assert!(live_after(&mut server, 2000) < -16 * 1024, "its buffer of a read at least");
+    assert!(live_after(&mut client, 2000) <= 0);
 }
