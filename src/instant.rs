@@ -1,5 +1,7 @@
 //! `Instant`: a point in time as the driver counts it. A small noun: may know nothing else.
 
+use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::{Add, Sub};
 use core::time::Duration;
 
@@ -18,24 +20,41 @@ use core::time::Duration;
 /// assert_eq!(later - start, Duration::from_millis(250));
 /// assert_eq!(start - later, Duration::ZERO);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(u64);
+// One more than the nanoseconds, so that an `Option` of it, of which a connection has many, is no larger.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(NonZeroU64);
 
 impl Instant {
     /// The driver's origin.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self::at(0);
 
     /// Nanoseconds since the driver's origin.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        self.0.get() - 1
+    }
+
+    const fn at(nanos: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(nanos))
+    }
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Instant").field(&self.as_nanos()).finish()
     }
 }
 
 impl From<Duration> for Instant {
     /// `since_origin` above 584 years is read as 584 years.
     fn from(since_origin: Duration) -> Self {
-        Self(nanos(since_origin))
+        Self::at(nanos(since_origin))
     }
 }
 
@@ -52,7 +71,7 @@ impl Sub for Instant {
 
     /// The time from `rhs` to `self`, or zero if `rhs` is later.
     fn sub(self, rhs: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(rhs.0))
+        Duration::from_nanos(self.0.get().saturating_sub(rhs.0.get()))
     }
 }
 

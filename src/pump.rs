@@ -2,12 +2,17 @@
 //! adapters and hand-written loops; knows the connection's public part, commands
 //! and the decoder.
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
 use crate::close_reason::CloseReason;
 use crate::command::Command;
 use crate::connection::Connection;
 use crate::error::Rejected;
 use crate::event::Event;
+use crate::id::CallId;
 use crate::instant::Instant;
+use crate::publication::Publication;
 use crate::wire::{Decoder, LEAST_MAX_FRAME};
 use core::time::Duration;
 
@@ -71,10 +76,12 @@ pub struct Pump {
     /// Bytes of messages that were handed out and whose listeners are not done.
     untaken: usize,
     paused: bool,
+    /// The handshake has been written, and what it needed was given back.
+    greeted: bool,
     /// When the memory of the last frames is given back, if none has come since this was set.
     shrinks: Option<Instant>,
     /// What is to be delivered with the next turn.
-    deliveries: Option<Command>,
+    deliveries: Option<(CallId, Arc<Vec<Publication>>)>,
 }
 
 impl Pump {
@@ -89,6 +96,7 @@ impl Pump {
             bytes: 0,
             untaken: 0,
             paused: false,
+            greeted: false,
             shrinks: None,
             deliveries: None,
         }
@@ -118,19 +126,24 @@ impl Pump {
     ///
     /// Those of [`Connection::apply`], unless it waits for `next`: then nobody is told.
     pub fn apply(&mut self, now: Instant, command: Command) -> Result<(), Rejected> {
-        let many = matches!(command, Command::DeliverAll { .. });
-        if many && self.deliveries.is_none() && self.connection.unsent() == 0 {
-            self.deliveries = Some(command);
-            return Ok(());
+        match command {
+            Command::DeliverAll { subscription, publications }
+                if self.deliveries.is_none() && self.connection.unsent() == 0 =>
+            {
+                self.deliveries = Some((subscription, publications));
+                Ok(())
+            }
+            command => {
+                self.deliver(now);
+                self.connection.apply(now, command)
+            }
         }
-        self.deliver(now);
-        self.connection.apply(now, command)
     }
 
     fn deliver(&mut self, now: Instant) {
-        if let Some(command) = self.deliveries.take() {
+        if let Some((subscription, publications)) = self.deliveries.take() {
             // Refused is only what concerns a subscription that has ended.
-            let _ = self.connection.apply(now, command);
+            let _ = self.connection.deliver_all(now, subscription, &publications);
         }
     }
 
@@ -144,8 +157,7 @@ impl Pump {
         if self.shrinks.is_some_and(|until| until <= now) {
             self.shrinks = None;
             if !self.input.take_used() {
-                self.input.shrink();
-                self.connection.shrink();
+                self.shrink();
             }
         }
         loop {
@@ -185,6 +197,12 @@ impl Pump {
             write: self.connection.unsent() > 0,
             until: self.until(now),
         }
+    }
+
+    /// Gives back what is kept for frames to come.
+    fn shrink(&mut self) {
+        self.input.shrink();
+        self.connection.shrink();
     }
 
     /// When [`next`](Self::next) must be asked again at the latest.
@@ -248,6 +266,12 @@ impl Pump {
     /// Says that so many bytes of [`chunks`](Self::chunks) were written.
     pub fn wrote(&mut self, now: Instant, bytes: usize) {
         self.connection.wrote(now, bytes);
+        if !self.greeted && self.connection.is_open() && self.connection.unsent() == 0 {
+            // Many connections greet and are quiet then. If each kept this for a second, those that came
+            // meanwhile would stand behind it in memory, which would stay in holes.
+            self.greeted = true;
+            self.shrink();
+        }
     }
 
     /// Says that a write failed for good. Go on reading: the peer's last words may be waiting.

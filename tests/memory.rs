@@ -403,6 +403,16 @@ fn a_connection_that_has_ended_gives_everything_back() {
     }
 }
 
+/// A server may have many that say no more than that.
+#[test]
+fn a_connection_that_has_greeted_takes_only_its_own_size() {
+    let config = Arc::default();
+    let (server, count) = counted(|| open(&config).1);
+    assert_eq!(count.live, 0);
+    assert!(size_of::<Connection>() <= 768, "{} bytes", size_of::<Connection>());
+    drop(server);
+}
+
 /// What it needed for frames it keeps while they come, and not when none has come for a while.
 #[test]
 fn a_connection_that_is_quiet_gives_its_buffers_back() {

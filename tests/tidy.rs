@@ -177,7 +177,7 @@ const LAYERS: &[(&str, &str)] = &[
         "backlog command connection close_reason config counters error event failure id instant options payload \
          policy publication status topic wire",
     ),
-    ("src/pump.rs", "command connection close_reason error event instant wire"),
+    ("src/pump.rs", "command connection close_reason error event id instant publication wire"),
     (
         "src/session/",
         "close_reason command config connection error event failure id instant options payload pump session status topic \

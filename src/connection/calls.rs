@@ -77,6 +77,10 @@ impl<R: Due> Table<R> {
         self.rows.pop_front()
     }
 
+    pub(crate) fn pop_back(&mut self) -> Option<(CallId, R)> {
+        self.rows.pop_back()
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

@@ -1,5 +1,6 @@
 //! How a connection ends (`docs/protocol.md` section 7). Part of the connection.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -98,7 +99,7 @@ impl Connection {
 
     /// Why it ended, once there is nothing more to read or write: then drop the transport.
     #[must_use]
-    pub const fn closed(&self) -> Option<&CloseReason> {
+    pub fn closed(&self) -> Option<&CloseReason> {
         match &self.phase {
             Phase::Closed(reason) => Some(reason),
             _ => None,
@@ -227,15 +228,16 @@ impl Connection {
     pub(super) fn end_after_last_words(&mut self, now: Instant, reason: CloseReason) {
         self.let_go();
         let until = now + self.config.linger.min(LONGEST);
+        let reason = Box::new(reason);
         self.phase = Phase::Ending { until, reason, shut: false, peer_ended: false };
         self.note_unsent(now);
     }
 
     /// Nothing of the peer's is served any more.
     fn let_go(&mut self) {
-        while let Some((call, served)) = self.served.pop_front() {
+        while let Some((call, served)) = self.served.pop_back() {
             if served.stopped.is_none() && !served.is_answered() {
-                self.orphans.push_back(call);
+                self.orphans.push(call);
             }
         }
         self.served.clear();
@@ -263,7 +265,7 @@ impl Connection {
             self.outbox.sever();
             self.write_until = None;
             self.severed_until = None;
-            self.phase = Phase::Closed(reason);
+            self.phase = Phase::Closed(Box::new(reason));
         }
     }
 
@@ -284,7 +286,7 @@ impl Connection {
                 self.end_after_last_words(now, reason);
             }
             Phase::Ending { peer_ended: true, reason, .. } if self.outbox.is_empty() => {
-                let reason = reason.clone();
+                let reason = (**reason).clone();
                 self.close_at_once(reason);
             }
             _ => {}

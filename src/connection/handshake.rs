@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::greetings::{Hello, Welcome};
 use super::interfaces::mismatch;
+use super::keepalive::Keepalive;
 use super::outbox::Counted;
 use super::phase::Phase;
 use super::{Connection, Role, cut, milliseconds};
@@ -65,7 +66,9 @@ impl Connection {
     /// The handshake is complete.
     fn open(&mut self, now: Instant) {
         self.phase = Phase::Open;
-        self.keepalive.start(now, self.config.settings("").keepalive, self.peer_keepalive);
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.start(now);
+        }
     }
 
     /// Server: refuses the client, after its `hello` or even before; the connection ends.
@@ -229,6 +232,6 @@ impl Connection {
         self.peer_max_frame = settings.max_frame;
         self.peer_max_calls = settings.max_calls;
         self.peer_stream_window = settings.stream_window;
-        self.peer_keepalive = settings.keepalive;
+        self.keepalive = Keepalive::new(self.config.settings("").keepalive, settings.keepalive);
     }
 }

@@ -1,6 +1,7 @@
 //! `Keepalive`: what this side promised to say, and what it was promised to hear (`docs/protocol.md`
 //! section 3.3). Called by the connection only.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::instant::Instant;
@@ -18,7 +19,7 @@ pub(crate) enum KeepaliveDue {
     Dead,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Keepalive {
     /// This side's interval, and when it must say something.
     speaks: Option<(Duration, Instant)>,
@@ -30,10 +31,19 @@ pub(crate) struct Keepalive {
 }
 
 impl Keepalive {
+    /// For these intervals, if any was promised; as a rule none is.
+    pub(crate) fn new(ours: Option<Duration>, theirs: Option<Duration>) -> Option<Box<Self>> {
+        if ours.is_none() && theirs.is_none() {
+            return None;
+        }
+        let later = |every| (every, Instant::ZERO);
+        Some(Box::new(Self { speaks: ours.map(later), listens: theirs.map(later), misses: 0 }))
+    }
+
     /// The handshake is complete.
-    pub(crate) fn start(&mut self, now: Instant, ours: Option<Duration>, theirs: Option<Duration>) {
-        self.speaks = ours.map(|every| (every, now + every));
-        self.listens = theirs.map(|every| (every, now + every));
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.spoke(now);
+        self.heard(now);
     }
 
     /// Bytes were written.

@@ -23,6 +23,7 @@ mod topic_frames;
 mod topics;
 mod turns;
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -61,6 +62,16 @@ struct Ping {
     asked: bool,
 }
 
+/// What came, counted.
+#[derive(Debug, Default)]
+struct Came {
+    frames: u64,
+    bytes: u64,
+    /// One-way frames that were dropped.
+    dropped: u64,
+    strikes: u64,
+}
+
 /// One link between two programs, as a state machine: bytes, time and commands go in; bytes, events
 /// and a deadline come out. Every function returns at once.
 ///
@@ -89,7 +100,6 @@ pub struct Connection {
     peer_max_frame: u32,
     peer_max_calls: u32,
     peer_stream_window: u32,
-    peer_keepalive: Option<Duration>,
     outbox: Outbox,
     /// What happened here and was not polled yet.
     events: VecDeque<Event>,
@@ -104,8 +114,9 @@ pub struct Connection {
     given_up: Vec<CallId>,
     made: Table<Made>,
     served: Table<Served>,
-    /// Those that were not answered when the connection ended, and whose handlers were not told.
-    orphans: VecDeque<CallId>,
+    /// Those that were not answered when the connection ended, and whose handlers were not told; the oldest
+    /// is the last.
+    orphans: Vec<CallId>,
     /// Bytes of the arguments of the calls in `served`, and of items that are not taken.
     unanswered: usize,
     /// The peer's subscriptions, and how many of its `subscribe`s are not answered.
@@ -121,10 +132,11 @@ pub struct Connection {
     refused: Vec<CallId>,
     /// Pings that the peer has not answered, and where they stand in the outbox.
     pings: VecDeque<(Ping, Position)>,
-    keepalive: Keepalive,
-    strikes: Strikes,
+    keepalive: Option<Box<Keepalive>>,
+    /// None, as a rule.
+    strikes: Option<Box<Strikes>>,
     /// What came: the rest of the counters is counted where it happens.
-    received: Counters,
+    came: Came,
     /// When something must have been written, while something waits.
     write_until: Option<Instant>,
     /// The write half has failed: until when last words of the peer are awaited.
@@ -162,7 +174,6 @@ impl Connection {
             peer_max_frame: LEAST_MAX_FRAME,
             peer_max_calls: 0,
             peer_stream_window: 0,
-            peer_keepalive: None,
             outbox: Outbox::default(),
             // The handshake brings one, and many connections bring no more for long.
             events: VecDeque::with_capacity(1),
@@ -174,7 +185,7 @@ impl Connection {
             given_up: Vec::new(),
             made: Table::default(),
             served: Table::default(),
-            orphans: VecDeque::new(),
+            orphans: Vec::new(),
             unanswered: 0,
             subscriptions,
             subscribing: 0,
@@ -183,9 +194,9 @@ impl Connection {
             waiting: 0,
             refused: Vec::new(),
             pings: VecDeque::new(),
-            keepalive: Keepalive::default(),
-            received: Counters::default(),
-            strikes: Strikes::default(),
+            keepalive: None,
+            came: Came::default(),
+            strikes: None,
             write_until: None,
             severed_until: None,
         }
@@ -210,7 +221,7 @@ impl Connection {
     }
 
     /// Whether the handshake is behind it; and whether the end is.
-    pub(crate) const fn stands(&self) -> (bool, bool) {
+    pub(crate) fn stands(&self) -> (bool, bool) {
         let greets = matches!(self.phase, Phase::Greeting { .. } | Phase::Deciding { .. });
         (!greets, self.phase.ended().is_some())
     }
@@ -247,14 +258,19 @@ impl Connection {
             deliveries_waiting: self.subscriptions.waiting(),
             deliveries_dropped: self.subscriptions.dropped,
             unsent: self.outbox.unsent(),
-            ..self.received
+            frames_in: self.came.frames,
+            bytes_in: self.came.bytes,
+            dropped: self.came.dropped,
+            strikes: self.came.strikes,
         }
     }
 
     /// Takes note that bytes of the peer came, or that nobody was reading: what the peer promised to
     /// send is awaited from now on anew. A [`Pump`](crate::Pump) does it by itself.
     pub fn heard(&mut self, now: Instant) {
-        self.keepalive.heard(now);
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.heard(now);
+        }
     }
 
     /// Lends what is to be written next, as slices in order, for a vectored write; how many it lent.
@@ -268,7 +284,9 @@ impl Connection {
         self.outbox.wrote(bytes);
         if bytes > 0 {
             self.write_until = None;
-            self.keepalive.spoke(now);
+            if let Some(keepalive) = &mut self.keepalive {
+                keepalive.spoke(now);
+            }
         }
         self.note_unsent(now);
         self.finish_if_done(now);
@@ -327,8 +345,8 @@ impl Connection {
             }
         };
         if progress && self.phase.ended().is_none() {
-            self.received.frames_in += 1;
-            self.received.bytes_in += before.saturating_sub(input.buffered()) as u64;
+            self.came.frames += 1;
+            self.came.bytes += before.saturating_sub(input.buffered()) as u64;
         }
         self.note_unsent(now);
         progress

@@ -82,11 +82,11 @@ pub(crate) struct Outbox {
     dropped: u64,
     frames_out: u64,
     bytes_out: u64,
-    answers: usize,
-    pongs: usize,
-    deliveries: usize,
+    answers: u32,
+    pongs: u32,
+    deliveries: u32,
     /// Frames of the other kinds.
-    others: usize,
+    others: u32,
     /// Nothing from this position on was written when everything unsent was taken back.
     taken_back: Option<u64>,
     severed: bool,
@@ -143,7 +143,7 @@ impl Outbox {
         at
     }
 
-    const fn counter(&mut self, counted: Counted) -> Option<&mut usize> {
+    const fn counter(&mut self, counted: Counted) -> Option<&mut u32> {
         match counted {
             Counted::Answer => Some(&mut self.answers),
             Counted::Pong => Some(&mut self.pongs),
@@ -155,12 +155,12 @@ impl Outbox {
 
     /// How many answers are not wholly written.
     pub(crate) const fn answers(&self) -> usize {
-        self.answers
+        self.answers as usize
     }
 
     /// How many pongs are not wholly written.
     pub(crate) const fn pongs(&self) -> usize {
-        self.pongs
+        self.pongs as usize
     }
 
     /// Whether anything but deliveries waits.

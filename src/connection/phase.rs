@@ -10,6 +10,7 @@
 //!
 //! Every phase can also go straight to `Closed`: the stream ends, or the application aborts.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -27,9 +28,9 @@ pub(crate) enum Phase {
     /// `goodbye` has been said, by this side at least: open calls go on.
     Closing { until: Instant, closing: Closing },
     /// All is said: what waits is written, the write half shut, the peer's end of stream awaited.
-    Ending { until: Instant, reason: CloseReason, shut: bool, peer_ended: bool },
+    Ending { until: Instant, reason: Box<CloseReason>, shut: bool, peer_ended: bool },
     /// Nothing is written or read any more.
-    Closed(CloseReason),
+    Closed(Box<CloseReason>),
 }
 
 /// How a graceful close came about.
@@ -78,7 +79,7 @@ impl Phase {
     }
 
     /// Why the connection has ended, once it has for the application.
-    pub(crate) const fn ended(&self) -> Option<&CloseReason> {
+    pub(crate) fn ended(&self) -> Option<&CloseReason> {
         match self {
             Self::Ending { reason, .. } | Self::Closed(reason) => Some(reason),
             _ => None,

@@ -184,7 +184,7 @@ impl Connection {
             return Err(ProtocolError::UnexpectedFrame);
         }
         if !is_channel(channel) {
-            self.received.dropped += 1;
+            self.came.dropped += 1;
             self.note_strike(now)?;
             return Ok(Then::Skip);
         }
@@ -194,8 +194,12 @@ impl Connection {
 
     /// The peer offended in a way that costs a message only; too often is fatal.
     pub(super) fn note_strike(&mut self, now: Instant) -> Result<(), ProtocolError> {
-        self.received.strikes += 1;
-        if self.strikes.strike(now) { Err(ProtocolError::TooManyStrikes) } else { Ok(()) }
+        self.came.strikes += 1;
+        if self.strikes.get_or_insert_default().strike(now) {
+            Err(ProtocolError::TooManyStrikes)
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes note that a one-way message of the peer was not what its listener takes. 16 such strikes

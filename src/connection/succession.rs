@@ -107,7 +107,7 @@ impl Connection {
 
     /// A call of the peer that has ended with the connection, and whose handler is to be told.
     pub(crate) fn take_orphan(&mut self) -> Option<Event> {
-        let call = self.orphans.pop_front()?;
+        let call = self.orphans.pop()?;
         Some(self.shown(Event::Cancelled { call, status: Status::UNAVAILABLE }))
     }
 

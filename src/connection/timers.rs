@@ -29,7 +29,10 @@ impl Connection {
         if let Phase::Open | Phase::Closing { .. } = self.phase {
             consider(self.made.earliest(), Timer::Call);
             consider(self.served.earliest(), Timer::Call);
-            consider(self.keepalive.due(), Timer::Keepalive);
+            consider(
+                self.keepalive.as_ref().and_then(|keepalive| keepalive.due()),
+                Timer::Keepalive,
+            );
         }
         next
     }
@@ -44,11 +47,13 @@ impl Connection {
             match timer {
                 Timer::Call => self.call_timeouts(now),
                 Timer::Handshake | Timer::Drain | Timer::Write => self.time_out(now, timer),
-                Timer::Keepalive => match self.keepalive.take_due(now) {
-                    KeepaliveDue::Nothing => {}
-                    KeepaliveDue::Speak => self.speak(now),
-                    KeepaliveDue::Dead => self.time_out(now, timer),
-                },
+                Timer::Keepalive => {
+                    match self.keepalive.as_mut().map(|keepalive| keepalive.take_due(now)) {
+                        None | Some(KeepaliveDue::Nothing) => {}
+                        Some(KeepaliveDue::Speak) => self.speak(now),
+                        Some(KeepaliveDue::Dead) => self.time_out(now, timer),
+                    }
+                }
                 Timer::Linger => self.close_at_once(CloseReason::Lost),
             }
         }

@@ -143,11 +143,11 @@ impl Connection {
             return Err(ProtocolError::UnexpectedFrame);
         }
         if !self.config.offers_topics {
-            self.received.dropped += 1;
+            self.came.dropped += 1;
             return Ok(Then::Skip);
         }
         if !is_topic(topic) || scan(payload, &self.config.payload).is_err() {
-            self.received.dropped += 1;
+            self.came.dropped += 1;
             self.note_strike(now)?;
             return Ok(Then::Skip);
         }
@@ -166,7 +166,7 @@ impl Connection {
             None => Err(ProtocolError::UnknownSubscription),
             Some(Own::Leaving) => Ok(Then::Skip),
             Some(Own::Live) if !is_topic(topic) => {
-                self.received.dropped += 1;
+                self.came.dropped += 1;
                 self.note_strike(now)?;
                 Ok(Then::Skip)
             }

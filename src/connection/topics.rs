@@ -253,7 +253,7 @@ impl Connection {
         Ok(())
     }
 
-    fn deliver_all(
+    pub(crate) fn deliver_all(
         &mut self,
         now: Instant,
         id: CallId,

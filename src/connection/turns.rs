@@ -31,7 +31,7 @@ pub(crate) struct Turns {
     /// A subscription has had the last turn.
     calls_first: bool,
     /// Bytes of other frames that were queued since, and that these did not have.
-    owed: usize,
+    owed: u32,
 }
 
 impl Turns {
@@ -80,16 +80,18 @@ impl Turns {
 
     /// Another frame of so many bytes was queued.
     pub(crate) fn owe(&mut self, bytes: usize) {
-        self.owed = if self.len() == 0 { 0 } else { self.owed.saturating_add(bytes) };
+        let owed = self.owed().saturating_add(bytes);
+        self.owed = if self.len() == 0 { 0 } else { owed.try_into().unwrap_or(u32::MAX) };
     }
 
     /// How many bytes may be moved though other frames wait.
     pub(crate) const fn owed(&self) -> usize {
-        self.owed
+        self.owed as usize
     }
 
     pub(crate) const fn pay(&mut self, bytes: usize) {
-        self.owed = self.owed.saturating_sub(bytes);
+        // No more than it was, so that it fits.
+        self.owed = self.owed().saturating_sub(bytes) as u32;
     }
 
     /// Nothing else waits any more.

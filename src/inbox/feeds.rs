@@ -142,7 +142,7 @@ impl Inbox {
     pub fn next_delivery(&mut self, subscription: CallId) -> Poll<Result<Due, DeliveryError>> {
         match (self.feeds.next(subscription), &self.closed) {
             (Poll::Pending, Some(reason)) => {
-                Poll::Ready(Err(DeliveryError::Disconnected(reason.clone())))
+                Poll::Ready(Err(DeliveryError::Disconnected((**reason).clone())))
             }
             (next, _) => next,
         }

@@ -92,7 +92,7 @@ impl Inbox {
         match (ticket, &self.closed) {
             (Some(ticket), _) if self.is_settled(ticket) => Poll::Ready(Ok(None)),
             (Some(_), _) => Poll::Pending,
-            (None, Some(reason)) => Poll::Ready(Err(may_have_run(reason.clone()))),
+            (None, Some(reason)) => Poll::Ready(Err(may_have_run((**reason).clone()))),
             (None, None) if self.stopped.contains(&call) => {
                 Poll::Ready(Err(CallError::Cancelled(Fate::MayHaveRun)))
             }

@@ -2,6 +2,7 @@
 //! and what is for handlers. Called by adapters, each of which knows how its own threads or tasks wait and
 //! are woken; knows the session and events, and does no waiting itself.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use core::task::Poll;
 use core::time::Duration;
@@ -70,7 +71,7 @@ pub struct Inbox {
     answers: VecDeque<(CallId, Result<Payload, Failure>)>,
     /// Bytes of messages that wait for their listeners.
     untaken: usize,
-    closed: Option<CloseReason>,
+    closed: Option<Box<CloseReason>>,
 }
 
 /// Who is to look again, after an event.
@@ -169,15 +170,15 @@ impl Inbox {
 
     /// The connection has ended: so has whatever is still waited for. [`take`](Self::take) does this, too.
     pub fn end(&mut self, reason: &CloseReason) {
-        self.closed.get_or_insert_with(|| reason.clone());
+        self.closed.get_or_insert_with(|| Box::new(reason.clone()));
         self.answers.clear();
         self.tickets.end(reason);
     }
 
     /// Why the connection ended, once it has.
     #[must_use]
-    pub const fn closed(&self) -> Option<&CloseReason> {
-        self.closed.as_ref()
+    pub fn closed(&self) -> Option<&CloseReason> {
+        self.closed.as_deref()
     }
 
     /// Takes note of a change of the status; gives who is to look again: with a connection its pings end, and
@@ -258,7 +259,7 @@ impl Inbox {
     #[must_use]
     pub fn call_error(&self, session: &mut Session, error: impl Into<CallError>) -> CallError {
         // It may have ended and not have told so yet.
-        let closed = self.closed.as_ref().or_else(|| session.connection().cut());
+        let closed = self.closed.as_deref().or_else(|| session.connection().cut());
         match (error.into(), closed) {
             (CallError::Rejected(Rejected::Closed), Some(reason)) => {
                 CallError::Disconnected(reason.clone(), Fate::NeverSent)

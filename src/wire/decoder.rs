@@ -1,6 +1,9 @@
 //! `Decoder`: finds frames in a stream of bytes that arrives in pieces (`docs/protocol.md`
 //! section 1). Called by connections and by whoever reads raw bytes; knows protocol errors only.
 
+use alloc::boxed::Box;
+use alloc::vec;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::error::ProtocolError;
@@ -44,8 +47,8 @@ pub struct Decoder {
     end: usize,
     max_frame: u32,
     /// The memory of the last large frames, which their receivers may still hold, newest first; up to
-    /// [`SPARE`] bytes.
-    spares: [Bytes; SPARES],
+    /// [`SPARE`] bytes. No places before the first large frame.
+    spares: Box<[Bytes]>,
     /// Something has come since this was asked last.
     used: bool,
     /// What a read asks for: [`FIRST`], or [`READ`] once that was too little.
@@ -58,7 +61,7 @@ impl Decoder {
     /// A decoder that refuses frames longer than `max_frame` bytes, from their first four bytes.
     #[must_use]
     pub fn new(max_frame: u32) -> Self {
-        let (buffer, spares) = (BytesMut::new(), [const { Bytes::new() }; SPARES]);
+        let (buffer, spares) = (BytesMut::new(), Box::default());
         let (usual, eager) = (FIRST, false);
         Self { buffer, start: 0, end: 0, max_frame, spares, used: false, usual, eager }
     }
@@ -71,7 +74,7 @@ impl Decoder {
     /// Where to put the next bytes of the stream: never empty, as much as is worth reading at once.
     pub fn space(&mut self) -> &mut [u8] {
         let lacking = self.lacking();
-        let last = self.spares[0].len();
+        let last = self.spares.first().map_or(0, Bytes::len);
         let growth = (self.buffered() * GROWTH).max(last);
         let wanted = lacking.saturating_add(SLACK).min(growth).max(READ);
         // One that fits the next large frame as well.
@@ -164,7 +167,7 @@ impl Decoder {
 
     /// Gives back the memory that is kept for what comes next: for a stream that has become quiet.
     pub fn shrink(&mut self) {
-        self.spares = Default::default();
+        self.spares = Box::default();
         (self.usual, self.eager) = (FIRST, false);
         if self.buffered() < READ {
             self.buffer = BytesMut::from(&self.buffer[self.start..self.end]);
@@ -233,6 +236,9 @@ impl Decoder {
     }
 
     fn keep_spare(&mut self, whole: Bytes) {
+        if self.spares.is_empty() {
+            self.spares = vec![Bytes::new(); SPARES].into();
+        }
         // One that was used again has left its place, else the oldest makes room.
         let place = self.spares.iter().position(Bytes::is_empty).unwrap_or(SPARES - 1);
         self.spares[..=place].rotate_right(1);

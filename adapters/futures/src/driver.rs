@@ -79,7 +79,7 @@ impl Driver {
                 let more = self.link.drive(&mut state);
                 let refused = state.inbox.closed().cloned().map(|reason| {
                     let error = state.open_error.take();
-                    Err(error.unwrap_or_else(|| reason.into()))
+                    Err(error.map_or_else(|| reason.into(), |error| *error))
                 });
                 (more, state.welcome.as_ref().map(|_| Ok(())).or(refused))
             };
@@ -113,7 +113,7 @@ impl Driver {
             }
             Err(unopened) => {
                 state.session.failed(now, unopened.reason());
-                state.open_error = Some(unopened.error);
+                state.open_error = Some(Box::new(unopened.error));
             }
         }
         true

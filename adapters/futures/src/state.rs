@@ -31,7 +31,7 @@ pub(crate) struct State {
     /// The driver does not know that server yet.
     pub(crate) introduces: bool,
     /// Why the last attempt to open a transport failed.
-    pub(crate) open_error: Option<OpenError>,
+    pub(crate) open_error: Option<Box<OpenError>>,
     /// A transport is to be opened.
     pub(crate) connects: bool,
     /// Changes of the status that nobody was told yet.

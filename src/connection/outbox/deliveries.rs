@@ -51,7 +51,7 @@ impl Outbox {
             self.queued += (LENGTH + length) as u64;
             self.frames.push_back((self.queued, Counted::Delivery));
         }
-        self.deliveries += publications.len();
+        self.deliveries += publications.len() as u32;
         self.note_buffered(total);
     }
 }
