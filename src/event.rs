@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes};
-use core::ops::Range;
 use core::time::Duration;
 
 use crate::close_reason::CloseReason;
@@ -257,10 +256,11 @@ impl Item {
 pub struct Received {
     /// From the channel's text to the end of the frame.
     bytes: Bytes,
-    channel: usize,
-    entries: Range<usize>,
-    count: usize,
-    payload: usize,
+    channel: u8,
+    count: u8,
+    /// Where the headers are and, behind them, the payload. No frame is longer than 32 bits tell.
+    entries: u32,
+    payload: u32,
 }
 
 impl Received {
@@ -275,10 +275,11 @@ impl Received {
         let payload = kept - payload.len();
         let layout = Self {
             bytes: Bytes::new(),
-            channel: channel.len(),
-            entries: payload - headers.entries.len()..payload,
-            count: headers.count,
-            payload,
+            // Of one that is longer nobody gets to see more than the refusal.
+            channel: channel.len() as u8,
+            count: headers.count as u8,
+            entries: (payload - headers.entries.len()) as u32,
+            payload: payload as u32,
         };
         (layout, kept)
     }
@@ -293,13 +294,14 @@ impl Received {
     #[must_use]
     pub fn channel(&self) -> &str {
         // It was checked when the frame was read, so that the default is never taken.
-        core::str::from_utf8(&self.bytes[..self.channel]).unwrap_or_default()
+        core::str::from_utf8(&self.bytes[..usize::from(self.channel)]).unwrap_or_default()
     }
 
     /// The application's headers.
     #[must_use]
     pub fn headers(&self) -> Headers {
-        Headers::from_checked(self.bytes.slice(self.entries.clone()), self.count)
+        let entries = self.entries as usize..self.payload as usize;
+        Headers::from_checked(self.bytes.slice(entries), usize::from(self.count))
     }
 
     /// How many bytes of memory it takes to keep it: its own, and what an event costs, so that many
@@ -313,7 +315,7 @@ impl Received {
     /// The payload, unchecked: whoever uses it checks it first.
     #[must_use]
     pub fn into_payload(mut self) -> Payload {
-        self.bytes.advance(self.payload);
+        self.bytes.advance(self.payload as usize);
         Payload::from_peer(self.bytes)
     }
 }

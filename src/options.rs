@@ -44,8 +44,18 @@ pub(crate) enum Deadline {
 impl Options {
     /// The default deadline and no headers.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self {
+            deadline: Deadline::Default,
+            headers: Headers::new(),
+            streams: 0,
+            policy: None,
+            retain: None,
+            retained: false,
+            group: None,
+            no_echo: false,
+            idempotent: false,
+        }
     }
 
     /// The call ends after this time, answered or not; it is read as at most 24 h. It travels to the

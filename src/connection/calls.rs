@@ -65,6 +65,11 @@ impl<R: Due> Table<R> {
         self.rows.get_mut(index).map(|(_, row)| row)
     }
 
+    /// The one that was added last, if it is still here.
+    pub(crate) fn last(&self) -> Option<&R> {
+        self.rows.back().map(|(_, row)| row)
+    }
+
     pub(crate) fn remove(&mut self, id: CallId) -> Option<R> {
         let (_, row) = self.rows.remove(self.find(id)?)?;
         if self.rows.is_empty() {

@@ -130,12 +130,13 @@ impl Connection {
         let call = self.on_wire(call).ok_or(Rejected::UnknownCall)?;
         self.orphans.retain(|orphan| *orphan != call);
         let served = self.served.get_mut(call).filter(|served| !served.is_answered());
-        served.filter(|served| served.asked == Asked::Request).ok_or(Rejected::UnknownCall)?;
+        let served = served.filter(|served| served.asked == Asked::Request);
+        let streams = served.ok_or(Rejected::UnknownCall)?.stream.is_some();
         if size > SMALL_ANSWER && self.is_unsent_full() {
             return Err(Rejected::Full);
         }
         if let Ok(payload) = answer {
-            if self.answer_behind_items(call, payload) {
+            if streams && self.answer_behind_items(call, payload) {
                 self.note_unsent(now);
                 return Ok(());
             }

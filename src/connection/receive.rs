@@ -55,7 +55,7 @@ impl Connection {
             }
             Ok(Then::Request(length, layout, call, streams)) => {
                 let request = layout.with_bytes(input.take_tail(length));
-                let deadline = self.served.get_mut(call).and_then(|served| served.due);
+                let deadline = self.served.last().and_then(|served| served.due);
                 self.events.push_back(Event::Request { call, deadline, streams, request });
             }
             Ok(Then::Item(length, call, cost)) => {

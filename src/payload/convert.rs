@@ -51,6 +51,18 @@ pub trait ToPayload {
     ///
     /// [`EncodeError`]: the value's own `Serialize` refuses.
     fn to_payload(&self) -> Result<Payload, EncodeError>;
+
+    /// The same of a value that is not needed any more: a payload is itself then.
+    ///
+    /// # Errors
+    ///
+    /// As of [`to_payload`](Self::to_payload).
+    fn into_payload(self) -> Result<Payload, EncodeError>
+    where
+        Self: Sized,
+    {
+        self.to_payload()
+    }
 }
 
 impl<T: Serialize + ?Sized> ToPayload for T {
@@ -62,6 +74,10 @@ impl<T: Serialize + ?Sized> ToPayload for T {
 impl ToPayload for Payload {
     fn to_payload(&self) -> Result<Payload, EncodeError> {
         Ok(self.clone())
+    }
+
+    fn into_payload(self) -> Result<Payload, EncodeError> {
+        Ok(self)
     }
 }
 

@@ -28,7 +28,7 @@ pub fn decode_arguments<A: FromPayload>(
 /// The handler's own failure, or [`Status::INTERNAL`] if its value cannot be written as CBOR.
 pub fn encode_answer<R: ToPayload>(result: Result<R, Failure>) -> Result<Payload, Failure> {
     result?
-        .to_payload()
+        .into_payload()
         .map_err(|error| Failure::new(Status::INTERNAL, format!("the handler's value: {error}")))
 }
 

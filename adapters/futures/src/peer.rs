@@ -49,8 +49,12 @@ use crate::link::Link;
 #[derive(Clone)]
 pub struct Peer {
     facts: Arc<PeerFacts>,
-    options: Options,
+    /// None, as a rule: every call that is served has a peer.
+    options: Option<Arc<Options>>,
 }
+
+/// Those of a peer that was given none.
+static PLAIN: Options = Options::new();
 
 /// What does not change.
 pub(crate) struct PeerFacts {
@@ -73,7 +77,11 @@ impl Drop for PeerFacts {
 
 impl Peer {
     pub(crate) fn new(facts: &Arc<PeerFacts>) -> Self {
-        Self { facts: Arc::clone(facts), options: Options::default() }
+        Self { facts: Arc::clone(facts), options: None }
+    }
+
+    fn options(&self) -> &Options {
+        self.options.as_deref().unwrap_or(&PLAIN)
     }
 
     /// The connection's number, given by its server and unique for the life of that process.
@@ -113,7 +121,7 @@ impl Peer {
     /// The same peer, with options for what is called and sent through this handle.
     #[must_use]
     pub fn with(&self, options: Options) -> Self {
-        Self { facts: Arc::clone(&self.facts), options }
+        Self { facts: Arc::clone(&self.facts), options: Some(Arc::new(options)) }
     }
 
     /// Calls a channel of the peer's, from any task: also from a handler of this connection, while the peer
@@ -131,7 +139,7 @@ impl Peer {
         channel: &str,
         args: &(impl ToPayload + ?Sized),
     ) -> Call<R> {
-        Call::new(self.link(), channel, args.to_payload(), &self.options)
+        Call::new(self.link(), channel, args.to_payload(), self.options())
     }
 
     /// Calls with streams of items, both ways.
@@ -149,7 +157,7 @@ impl Peer {
         args: &(impl ToPayload + ?Sized),
     ) -> impl Future<Output = Result<Exchange, CallError>> + Send {
         let args = args.to_payload();
-        async move { self.link()?.open_exchange(channel, args?, self.options.clone()).await }
+        async move { self.link()?.open_exchange(channel, args?, self.options().clone()).await }
     }
 
     /// Sends a one-way message.
@@ -167,7 +175,7 @@ impl Peer {
         message: &(impl ToPayload + ?Sized),
     ) -> impl Future<Output = Result<(), CallError>> + Send {
         let message = message.to_payload();
-        async move { self.link()?.send(channel, message?, &self.options).await }
+        async move { self.link()?.send(channel, message?, self.options()).await }
     }
 
     /// Asks for a sign of life; gives the time to the peer and back.
@@ -180,7 +188,7 @@ impl Peer {
     ///
     /// As of [`Client::ping`](crate::Client::ping).
     pub async fn ping(&self) -> Result<Duration, CallError> {
-        self.link()?.ping(&self.options).await
+        self.link()?.ping(self.options()).await
     }
 
     /// Begins to close this connection gracefully, and returns at once: open calls go on for a while,

@@ -152,11 +152,18 @@ impl Wakers {
     }
 
     fn call(&mut self, call: CallId) {
+        // As a rule nobody waits for items.
+        if self.calls.is_empty() {
+            return;
+        }
         self.woken.extend(self.calls.remove(&call).into_iter().flat_map(Waiting::into_values));
     }
 
     /// There may be room, or its time is over.
     pub(crate) fn room(&mut self) {
+        if self.room.is_empty() {
+            return;
+        }
         self.woken.extend(core::mem::take(&mut self.room).into_values());
     }
 
