@@ -47,6 +47,7 @@ pub(crate) struct Serving {
     limits: PayloadLimits,
     /// Most handlers that run at once.
     most: usize,
+    left: Left,
     handlers: FuturesUnordered<Handling>,
     running: BTreeMap<CallId, AbortHandle>,
     /// Calls that wait for others to end.
@@ -61,6 +62,13 @@ struct Waiting {
     call: CallId,
     deadline: Option<Instant>,
     request: Received,
+}
+
+/// What may be begun in this turn of the driver: of each as much, so that neither keeps the other waiting.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    calls: u32,
+    messages: u32,
 }
 
 /// A handler that runs for a call.
@@ -101,6 +109,7 @@ impl Serving {
             gate,
             limits,
             most,
+            left: Left::default(),
             handlers: FuturesUnordered::new(),
             running: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -116,6 +125,16 @@ impl Serving {
             // The client has come back, perhaps to another one. Whom it had before its handlers still know.
             self.peer = Arc::new(OnceLock::from(facts));
         }
+    }
+
+    /// So many calls and so many messages may be begun until the next turn.
+    pub(crate) const fn begin_turn(&mut self, budget: u32) {
+        self.left = Left { calls: budget, messages: budget };
+    }
+
+    /// Whether there may be more to begin, in a turn to come.
+    pub(crate) const fn has_had_its_turn(&self) -> bool {
+        self.left.calls == 0 || self.left.messages == 0
     }
 
     /// Deals with what came; gives what is to be answered at once.
@@ -144,7 +163,7 @@ impl Serving {
             }
             Event::Request { call, deadline, request, .. } => {
                 let work = Waiting { call, deadline, request };
-                if self.running.len() < self.most {
+                if self.waiting.is_empty() && self.may_start() {
                     return self.start(work, cx);
                 }
                 self.waiting.push_back(work);
@@ -184,8 +203,22 @@ impl Serving {
         true
     }
 
+    fn may_start(&self) -> bool {
+        self.running.len() < self.most && self.left.calls > 0
+    }
+
+    /// The next call that waits, if its handler may run now.
+    fn next_waiting(&mut self, link: &Link) -> Option<Waiting> {
+        // So the answers of a connection take no more memory than those that are being made.
+        if self.waiting.is_empty() || !self.may_start() || link.lock().inbox.is_choked() {
+            return None;
+        }
+        self.waiting.pop_front()
+    }
+
     /// Has a handler run for a call; gives the answer if there is one at once.
     fn start(&mut self, work: Waiting, cx: &mut TaskContext<'_>) -> Option<(CallId, Answer)> {
+        self.left.calls = self.left.calls.saturating_sub(1);
         let Waiting { call, deadline, request } = work;
         let handler = self.services.offers.handler(request.channel());
         let (Some(handler), Some(facts)) = (handler, self.peer.get()) else {
@@ -229,8 +262,7 @@ impl Serving {
                     return Poll::Ready(Some((call, answer)));
                 }
                 Poll::Ready(None) | Poll::Pending => {
-                    let next = (self.running.len() < self.most).then(|| self.waiting.pop_front());
-                    let Some(work) = next.flatten() else { return Poll::Pending };
+                    let Some(work) = self.next_waiting(link) else { return Poll::Pending };
                     if let Some(answer) = self.start(work, cx) {
                         return Poll::Ready(Some(answer));
                     }
@@ -260,7 +292,11 @@ impl Serving {
                 }
                 self.listening = None;
             }
+            if self.left.messages == 0 {
+                return any;
+            }
             let Some(message) = self.messages.pop_front() else { return any };
+            self.left.messages -= 1;
             any = true;
             // Before and not behind: the listener may call its sender back, and wait for the answer.
             link.lock().taken(message.size());
