@@ -221,11 +221,12 @@ impl Link {
                     return Turn::Again;
                 }
                 SessionNext::Done(reason) => {
+                    // Whoever keeps a call or a client keeps no descriptor with it; also none that was opened
+                    // meanwhile.
+                    if let Some(transport) = state.transport.take() {
+                        transport.hang_up();
+                    }
                     if !core::mem::replace(&mut state.done, true) {
-                        // Whoever keeps a call or a client keeps no descriptor with it.
-                        if let Some(transport) = state.transport.take() {
-                            transport.hang_up();
-                        }
                         state.end(&reason);
                     }
                     return Turn::Done;
