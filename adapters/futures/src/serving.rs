@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
@@ -21,7 +20,7 @@ use switchboard_endpoint::listen_for;
 use crate::context::Context;
 use crate::link::Link;
 use crate::peer::{Peer, PeerFacts};
-use crate::services::{Answer, Services, Work};
+use crate::services::{Answer, Begun, Services, Work};
 
 /// Most handlers of a connection that run at once, unless the program says otherwise.
 pub(crate) const HANDLERS: usize = 256;
@@ -54,8 +53,8 @@ pub(crate) struct Serving {
     waiting: VecDeque<Waiting>,
     messages: VecDeque<Received>,
     /// The listeners of a message, one after the other.
-    listening: Option<Work<()>>,
-    welcoming: Option<Work<Option<PeerFacts>>>,
+    listening: Option<Begun<()>>,
+    welcoming: Option<Begun<Option<PeerFacts>>>,
 }
 
 struct Waiting {
@@ -74,7 +73,7 @@ struct Left {
 /// A handler that runs for a call.
 struct Handling {
     call: CallId,
-    work: Option<Abortable<Work<Answer>>>,
+    work: Abortable<Begun<Answer>>,
 }
 
 impl Future for Handling {
@@ -82,17 +81,8 @@ impl Future for Handling {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         // Of one that nobody waits for any more the core tells why, whatever is said here.
-        let Some(work) = &mut self.work else { return Poll::Pending };
-        let answer = work.poll_unpin(cx).map(|done| done.unwrap_or(Ok(Payload::null())));
+        let answer = self.work.poll_unpin(cx).map(|done| done.unwrap_or(Ok(Payload::null())));
         answer.map(|answer| (self.call, answer))
-    }
-}
-
-impl Drop for Handling {
-    /// A handler that is stopped is dropped where it waited: its panic is not the connection's.
-    fn drop(&mut self) {
-        let work = self.work.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
     }
 }
 
@@ -145,7 +135,7 @@ impl Serving {
         cx: &mut TaskContext<'_>,
     ) -> Option<(CallId, Answer)> {
         if let Event::Hello(hello) = event {
-            self.welcoming = self.gate.as_ref().map(|gate| gate.welcome(link, *hello));
+            self.welcoming = self.gate.as_ref().map(|gate| Begun::new(gate.welcome(link, *hello)));
             return None;
         }
         if let (Some(asked), Some(facts)) = (Asked::of(&event), self.peer.get()) {
@@ -232,7 +222,7 @@ impl Serving {
             call: Some((call, deadline)),
             stop: Some(handle.clone()),
         };
-        let mut work = handler.call(context, request.into_payload(), self.limits);
+        let mut work = Begun::new(handler.call(context, request.into_payload(), self.limits));
         // Most are done at once, and need no place among those that run. Messages that came before have
         // their turn before.
         if !self.has_messages() {
@@ -241,7 +231,7 @@ impl Serving {
             }
         }
         self.running.insert(call, handle);
-        self.handlers.push(Handling { call, work: Some(Abortable::new(work, registration)) });
+        self.handlers.push(Handling { call, work: Abortable::new(work, registration) });
         None
     }
 
@@ -305,7 +295,7 @@ impl Serving {
     }
 
     /// The listeners of one message, one after the other.
-    fn listen(&self, link: &Arc<Link>, message: Received) -> Option<Work<()>> {
+    fn listen(&self, link: &Arc<Link>, message: Received) -> Option<Begun<()>> {
         let facts = self.peer.get()?;
         let channel: Arc<str> = message.channel().into();
         let headers = message.headers();
@@ -318,7 +308,7 @@ impl Serving {
         }
         let (services, limits) = (Arc::clone(&self.services), self.limits);
         let peer = Peer::new(facts);
-        Some(Box::pin(async move {
+        Some(Begun::new(Box::pin(async move {
             for listening in services.offers.listeners(&channel) {
                 if !services.offers.takes(&listening) {
                     continue;
@@ -332,7 +322,7 @@ impl Serving {
                 };
                 listening.listener.call(context, payload.clone(), limits).await;
             }
-        }))
+        })))
     }
 
     /// Whether a message is with its listeners, or waits for them.
