@@ -117,12 +117,6 @@ impl Wakers {
         self.left.extend(self.tickets.get_mut(ticket).and_then(Option::take));
     }
 
-    /// Nobody waits for items of this call any more.
-    pub(crate) fn forget_call(&mut self, call: CallId) {
-        let waiting = self.calls.remove(&call).into_iter();
-        self.left.extend(waiting.flat_map(Waiting::into_values));
-    }
-
     /// Nobody waits for this subscription any more.
     pub(crate) fn forget_subscription(&mut self, subscription: CallId) {
         self.left.extend(self.subscriptions.remove(&subscription));
@@ -229,9 +223,6 @@ mod tests {
     #[test]
     fn a_task_that_is_forgotten_is_dropped_behind_the_mutex() {
         keeps(On::Ticket(0), |wakers, _, _| wakers.looks(0));
-        keeps(On::Call(CallId::new(1).unwrap()), |wakers, _, _| {
-            wakers.forget_call(CallId::new(1).unwrap());
-        });
         keeps(On::Subscription(CallId::new(1).unwrap()), |wakers, _, _| {
             wakers.forget_subscription(CallId::new(1).unwrap());
         });

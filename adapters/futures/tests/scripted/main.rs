@@ -18,6 +18,7 @@ mod loops;
 mod nesting;
 mod panics;
 mod returning;
+mod serving;
 mod streams;
 mod topics;
 mod transport;
