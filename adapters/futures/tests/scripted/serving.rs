@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use switchboard_futures::{Client, Context, Server, Stream};
 
-use crate::home::{Seen, patient, serving};
+use crate::home::{Home, Seen, patient, serving};
 use crate::world::{self, Scripted, finish};
 
 /// A server with one handler at a time, and its client.
@@ -60,4 +60,17 @@ fn handlers_end_with_their_connection_though_a_listener_goes_on() {
     drop((call, server));
     world::drop_executor();
     assert_eq!(seen.running(), 0);
+}
+
+#[test]
+fn messages_that_nobody_listens_to_hold_nothing_up() {
+    let mut config = patient();
+    config.max_untaken = 1;
+    let home = Home::with(config);
+    for n in 0..10 {
+        finish(home.client.send("nobody", &n)).unwrap();
+        finish(home.client.send("n", &n)).unwrap();
+        assert_eq!(finish(home.client.request::<u32>("add", &(n, 1))), Ok(n + 1));
+    }
+    assert!(home.served.messages().iter().copied().eq(0..10));
 }
