@@ -183,13 +183,15 @@ impl Future for Driver {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let this = &mut *self;
         this.link.seat.set_driver(cx.waker());
-        let (budget, mut began) = (u64::from(this.link.config.turn_frames), None);
+        let budget = this.link.config.turn_frames;
+        this.serving.begin_turn(budget);
+        let mut began = None;
         for _ in 0..TURN {
             let (more, closed) = {
                 let mut state = this.link.enter_as_driver();
                 let began = *began.get_or_insert_with(|| state.frames_in());
                 let more = this.link.drive(&mut state);
-                let spent = state.frames_in().saturating_sub(began) >= budget;
+                let spent = state.frames_in().saturating_sub(began) >= u64::from(budget);
                 let closed = if state.done { state.inbox.closed().cloned() } else { None };
                 (more || spent, closed)
             };
@@ -206,8 +208,7 @@ impl Future for Driver {
             if let Some(reason) = closed.filter(|_| !this.serving.has_messages()) {
                 return Poll::Ready(reason);
             }
-            if more {
-                // It has had its turn.
+            if more || this.serving.has_had_its_turn() {
                 break;
             }
             if !came && !served {

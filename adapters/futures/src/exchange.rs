@@ -245,7 +245,6 @@ impl Drop for Open {
     fn drop(&mut self) {
         let mut state = self.link.enter();
         state.inbox.close_items(self.id);
-        state.wakers.forget_call(self.id);
         if !*self.answered.get_mut() {
             state.inbox.abandon(self.ticket);
             // One that has ended is open no more, and says so.

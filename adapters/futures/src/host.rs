@@ -111,7 +111,10 @@ impl Host {
                     state.places += 1;
                     waits.place = state.places;
                 }
-                state.wakers.insert(waits.place, cx.waker().clone());
+                let before = state.wakers.insert(waits.place, cx.waker().clone());
+                drop(state);
+                // Behind the lock: it may be the last that holds a task.
+                drop(before);
             }
             polled
         })

@@ -160,7 +160,7 @@ impl Link {
     /// not alone.
     pub(crate) fn sit(&self, state: &mut State, ticket: usize, waker: &Waker) {
         state.seated = Some(ticket);
-        self.seat.sit(waker);
+        state.wakers.left.extend(self.seat.sit(waker));
     }
 
     /// This call drives no more, if it did.
@@ -173,7 +173,9 @@ impl Link {
     /// No call drives any more: there are several, or something else is expected than an answer.
     pub(crate) fn clear_seat(&self, state: &mut State) {
         if state.seated.take().is_some() {
-            state.calls_driver |= self.seat.clear();
+            let (caller, leaves) = self.seat.clear();
+            state.wakers.left.extend(caller);
+            state.calls_driver |= leaves;
         }
     }
 
@@ -219,11 +221,12 @@ impl Link {
                     return Turn::Again;
                 }
                 SessionNext::Done(reason) => {
+                    // Whoever keeps a call or a client keeps no descriptor with it; also none that was opened
+                    // meanwhile.
+                    if let Some(transport) = state.transport.take() {
+                        transport.hang_up();
+                    }
                     if !core::mem::replace(&mut state.done, true) {
-                        // Whoever keeps a call or a client keeps no descriptor with it.
-                        if let Some(transport) = state.transport.take() {
-                            transport.hang_up();
-                        }
                         state.end(&reason);
                     }
                     return Turn::Done;

@@ -54,21 +54,27 @@ impl Seat {
         self.lock().caller.is_some()
     }
 
-    /// A call drives from now on.
-    pub(crate) fn sit(&self, waker: &Waker) {
-        set(&mut self.lock().caller, waker);
+    /// A call drives from now on; gives whoever did before, to be dropped where no lock is held.
+    #[must_use]
+    pub(crate) fn sit(&self, waker: &Waker) -> Option<Waker> {
+        set(&mut self.lock().caller, waker)
     }
 
-    /// No call drives any more; whether that leaves something for the driver to do.
+    /// No call drives any more: gives the one that did, and whether that leaves something for the driver to
+    /// do.
     #[must_use]
-    pub(crate) fn clear(&self) -> bool {
+    pub(crate) fn clear(&self) -> (Option<Waker>, bool) {
         let mut holders = self.lock();
-        holders.caller.take().is_some() && holders.woken
+        let caller = holders.caller.take();
+        let leaves = caller.is_some() && holders.woken;
+        (caller, leaves)
     }
 
     /// The driver is polled, and is to be woken so.
     pub(crate) fn set_driver(&self, waker: &Waker) {
-        set(&mut self.lock().driver, waker);
+        let before = set(&mut self.lock().driver, waker);
+        // Behind the lock: it may be the last that holds a task.
+        drop(before);
     }
 
     /// The driver has something to do that is no call's.
@@ -78,27 +84,30 @@ impl Seat {
     }
 
     fn woken_by(&self, timer: bool) {
-        let holder = {
+        let (holder, gone) = {
             let mut holders = self.lock();
-            if timer && holders.woken {
-                // It was woken before and has not come: nobody polls it, or not soon.
-                holders.caller = None;
-            }
+            // It was woken before and has not come: nobody polls it, or not soon.
+            let gone = if timer && holders.woken { holders.caller.take() } else { None };
             holders.rang |= timer;
             holders.ready |= !timer;
             holders.woken = true;
             // A call that nobody polls any more must not keep the time from passing.
             let (first, second) = (holders.caller.as_ref(), holders.driver.as_ref());
-            if timer { second.or(first) } else { first.or(second) }.cloned()
+            let holder = if timer { second.or(first) } else { first.or(second) };
+            (holder.cloned(), gone)
         };
         wake(holder);
+        // Behind the lock, as above.
+        drop(gone);
     }
 }
 
-pub(crate) fn set(slot: &mut Option<Waker>, waker: &Waker) {
+/// Has a waker here; gives the one whose place it takes.
+#[must_use]
+pub(crate) fn set(slot: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
     match slot {
-        Some(held) => held.clone_from(waker),
-        None => *slot = Some(waker.clone()),
+        Some(held) if held.will_wake(waker) => None,
+        _ => slot.replace(waker.clone()),
     }
 }
 
@@ -168,7 +177,7 @@ mod tests {
         transport.wake_by_ref();
         assert_eq!((driver.take(), call.take()), (1, 0), "nobody else drives");
         assert!(seat.take_woken().ready);
-        seat.sit(&calling);
+        assert!(seat.sit(&calling).is_none());
         transport.wake_by_ref();
         assert_eq!((driver.take(), call.take()), (0, 1));
         assert!(!seat.take_woken().rang);
@@ -188,16 +197,17 @@ mod tests {
     fn whoever_leaves_passes_on_what_it_was_woken_for() {
         let (seat, (driver, driving), (_, calling)) = (Arc::<Seat>::default(), task(), task());
         seat.set_driver(&driving);
-        seat.sit(&calling);
-        assert!(!seat.clear(), "nobody was woken");
-        seat.sit(&calling);
+        assert!(seat.sit(&calling).is_none());
+        let (left, leaves) = seat.clear();
+        assert!(left.is_some() && !leaves, "nobody was woken");
+        assert!(seat.sit(&calling).is_none());
         Waker::from(Arc::clone(&seat)).wake();
-        assert!(seat.clear());
-        assert!(!seat.clear());
+        assert!(seat.clear().1);
+        assert!(!seat.clear().1);
         // Another one takes the place of one that has its answer, and is woken in its stead.
-        seat.sit(&calling);
+        assert!(seat.sit(&calling).is_none());
         let (other, others) = task();
-        seat.sit(&others);
+        assert!(seat.sit(&others).is_some_and(|before| before.will_wake(&calling)));
         Waker::from(Arc::clone(&seat)).wake();
         assert_eq!((driver.take(), other.take()), (0, 1));
     }

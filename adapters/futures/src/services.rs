@@ -7,6 +7,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use futures_util::FutureExt;
 use switchboard::service::{
@@ -25,6 +26,32 @@ use crate::peer::{Peer, PeerFacts};
 pub(crate) type Answer = Result<Payload, Failure>;
 /// What somebody does, until it is done.
 pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The same, begun. It may be dropped where it waits: its panic is not the connection's.
+pub(crate) struct Begun<T>(Option<Work<T>>);
+
+impl<T> Begun<T> {
+    pub(crate) const fn new(work: Work<T>) -> Self {
+        Self(Some(work))
+    }
+}
+
+impl<T> Future for Begun<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<T> {
+        // It is there until it is dropped.
+        self.0.as_mut().map_or(Poll::Pending, |work| work.poll_unpin(cx))
+    }
+}
+
+impl<T> Drop for Begun<T> {
+    fn drop(&mut self) {
+        let work = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    }
+}
+
 type Run<T> = dyn Fn(Context, Payload, PayloadLimits) -> Work<Result<T, Failure>> + Send + Sync;
 type TellStatus = dyn Fn(SessionStatus) + Send + Sync;
 type Check = dyn Fn(&Peer, Asked<'_>) -> Result<(), Failure> + Send + Sync;

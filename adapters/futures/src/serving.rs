@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
@@ -21,7 +20,7 @@ use switchboard_endpoint::listen_for;
 use crate::context::Context;
 use crate::link::Link;
 use crate::peer::{Peer, PeerFacts};
-use crate::services::{Answer, Services, Work};
+use crate::services::{Answer, Begun, Services, Work};
 
 /// Most handlers of a connection that run at once, unless the program says otherwise.
 pub(crate) const HANDLERS: usize = 256;
@@ -47,14 +46,15 @@ pub(crate) struct Serving {
     limits: PayloadLimits,
     /// Most handlers that run at once.
     most: usize,
+    left: Left,
     handlers: FuturesUnordered<Handling>,
     running: BTreeMap<CallId, AbortHandle>,
     /// Calls that wait for others to end.
     waiting: VecDeque<Waiting>,
     messages: VecDeque<Received>,
     /// The listeners of a message, one after the other.
-    listening: Option<Work<()>>,
-    welcoming: Option<Work<Option<PeerFacts>>>,
+    listening: Option<Begun<()>>,
+    welcoming: Option<Begun<Option<PeerFacts>>>,
 }
 
 struct Waiting {
@@ -63,10 +63,17 @@ struct Waiting {
     request: Received,
 }
 
+/// What may be begun in this turn of the driver: of each as much, so that neither keeps the other waiting.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    calls: u32,
+    messages: u32,
+}
+
 /// A handler that runs for a call.
 struct Handling {
     call: CallId,
-    work: Option<Abortable<Work<Answer>>>,
+    work: Abortable<Begun<Answer>>,
 }
 
 impl Future for Handling {
@@ -74,17 +81,8 @@ impl Future for Handling {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         // Of one that nobody waits for any more the core tells why, whatever is said here.
-        let Some(work) = &mut self.work else { return Poll::Pending };
-        let answer = work.poll_unpin(cx).map(|done| done.unwrap_or(Ok(Payload::null())));
+        let answer = self.work.poll_unpin(cx).map(|done| done.unwrap_or(Ok(Payload::null())));
         answer.map(|answer| (self.call, answer))
-    }
-}
-
-impl Drop for Handling {
-    /// A handler that is stopped is dropped where it waited: its panic is not the connection's.
-    fn drop(&mut self) {
-        let work = self.work.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(work)));
     }
 }
 
@@ -101,6 +99,7 @@ impl Serving {
             gate,
             limits,
             most,
+            left: Left::default(),
             handlers: FuturesUnordered::new(),
             running: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -118,6 +117,16 @@ impl Serving {
         }
     }
 
+    /// So many calls and so many messages may be begun until the next turn.
+    pub(crate) const fn begin_turn(&mut self, budget: u32) {
+        self.left = Left { calls: budget, messages: budget };
+    }
+
+    /// Whether there may be more to begin, in a turn to come.
+    pub(crate) const fn has_had_its_turn(&self) -> bool {
+        self.left.calls == 0 || self.left.messages == 0
+    }
+
     /// Deals with what came; gives what is to be answered at once.
     pub(crate) fn take(
         &mut self,
@@ -126,7 +135,7 @@ impl Serving {
         cx: &mut TaskContext<'_>,
     ) -> Option<(CallId, Answer)> {
         if let Event::Hello(hello) = event {
-            self.welcoming = self.gate.as_ref().map(|gate| gate.welcome(link, *hello));
+            self.welcoming = self.gate.as_ref().map(|gate| Begun::new(gate.welcome(link, *hello)));
             return None;
         }
         if let (Some(asked), Some(facts)) = (Asked::of(&event), self.peer.get()) {
@@ -144,7 +153,7 @@ impl Serving {
             }
             Event::Request { call, deadline, request, .. } => {
                 let work = Waiting { call, deadline, request };
-                if self.running.len() < self.most {
+                if self.waiting.is_empty() && self.may_start() {
                     return self.start(work, cx);
                 }
                 self.waiting.push_back(work);
@@ -184,8 +193,22 @@ impl Serving {
         true
     }
 
+    fn may_start(&self) -> bool {
+        self.running.len() < self.most && self.left.calls > 0
+    }
+
+    /// The next call that waits, if its handler may run now.
+    fn next_waiting(&mut self, link: &Link) -> Option<Waiting> {
+        // So the answers of a connection take no more memory than those that are being made.
+        if self.waiting.is_empty() || !self.may_start() || link.lock().inbox.is_choked() {
+            return None;
+        }
+        self.waiting.pop_front()
+    }
+
     /// Has a handler run for a call; gives the answer if there is one at once.
     fn start(&mut self, work: Waiting, cx: &mut TaskContext<'_>) -> Option<(CallId, Answer)> {
+        self.left.calls = self.left.calls.saturating_sub(1);
         let Waiting { call, deadline, request } = work;
         let handler = self.services.offers.handler(request.channel());
         let (Some(handler), Some(facts)) = (handler, self.peer.get()) else {
@@ -199,7 +222,7 @@ impl Serving {
             call: Some((call, deadline)),
             stop: Some(handle.clone()),
         };
-        let mut work = handler.call(context, request.into_payload(), self.limits);
+        let mut work = Begun::new(handler.call(context, request.into_payload(), self.limits));
         // Most are done at once, and need no place among those that run. Messages that came before have
         // their turn before.
         if !self.has_messages() {
@@ -208,7 +231,7 @@ impl Serving {
             }
         }
         self.running.insert(call, handle);
-        self.handlers.push(Handling { call, work: Some(Abortable::new(work, registration)) });
+        self.handlers.push(Handling { call, work: Abortable::new(work, registration) });
         None
     }
 
@@ -229,8 +252,7 @@ impl Serving {
                     return Poll::Ready(Some((call, answer)));
                 }
                 Poll::Ready(None) | Poll::Pending => {
-                    let next = (self.running.len() < self.most).then(|| self.waiting.pop_front());
-                    let Some(work) = next.flatten() else { return Poll::Pending };
+                    let Some(work) = self.next_waiting(link) else { return Poll::Pending };
                     if let Some(answer) = self.start(work, cx) {
                         return Poll::Ready(Some(answer));
                     }
@@ -260,7 +282,11 @@ impl Serving {
                 }
                 self.listening = None;
             }
+            if self.left.messages == 0 {
+                return any;
+            }
             let Some(message) = self.messages.pop_front() else { return any };
+            self.left.messages -= 1;
             any = true;
             // Before and not behind: the listener may call its sender back, and wait for the answer.
             link.lock().taken(message.size());
@@ -269,7 +295,7 @@ impl Serving {
     }
 
     /// The listeners of one message, one after the other.
-    fn listen(&self, link: &Arc<Link>, message: Received) -> Option<Work<()>> {
+    fn listen(&self, link: &Arc<Link>, message: Received) -> Option<Begun<()>> {
         let facts = self.peer.get()?;
         let channel: Arc<str> = message.channel().into();
         let headers = message.headers();
@@ -282,7 +308,7 @@ impl Serving {
         }
         let (services, limits) = (Arc::clone(&self.services), self.limits);
         let peer = Peer::new(facts);
-        Some(Box::pin(async move {
+        Some(Begun::new(Box::pin(async move {
             for listening in services.offers.listeners(&channel) {
                 if !services.offers.takes(&listening) {
                     continue;
@@ -296,7 +322,7 @@ impl Serving {
                 };
                 listening.listener.call(context, payload.clone(), limits).await;
             }
-        }))
+        })))
     }
 
     /// Whether a message is with its listeners, or waits for them.

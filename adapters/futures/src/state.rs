@@ -183,11 +183,12 @@ impl State {
 
     /// Something was written: there may be room for what waits.
     pub(crate) fn make_use_of_room(&mut self) {
+        let choked = self.inbox.is_choked();
         self.inbox.send_answers(self.now, &mut self.session);
         self.inbox.send_unsubscribes(self.now, &mut self.session);
         self.wakers.room();
         // Whoever serves is held up by answers that wait.
-        self.calls_driver |= self.inbox.has_events() && !self.inbox.is_choked();
+        self.calls_driver |= choked && !self.inbox.is_choked();
     }
 
     /// Whoever waits for room is to look again at `until`.

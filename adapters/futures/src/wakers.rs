@@ -53,7 +53,7 @@ pub(crate) struct Wakers {
     end: Waiting,
     /// Those that are to be woken as soon as the mutex is left.
     pub(crate) woken: Vec<Waker>,
-    /// Those that are to be dropped then: one may be the last that holds a task.
+    /// Those that are to be dropped then: one may be the last that holds a task, and that may ask for more.
     pub(crate) left: Vec<Waker>,
 }
 
@@ -64,29 +64,26 @@ impl Wakers {
             self.places += 1;
             place.0 = self.places;
         }
-        match on {
-            On::Ticket(ticket) => self.add_ticket(ticket, waker),
+        let Place(number) = *place;
+        let replaced = match on {
+            On::Ticket(ticket) => return self.add_ticket(ticket, waker),
             On::Timed(ticket) => {
                 self.add_ticket(ticket, waker);
-                put(&mut self.room, place, waker);
+                put(&mut self.room, number, waker)
             }
-            On::Call(call) => put(self.calls.entry(call).or_default(), place, waker),
-            On::Subscription(subscription) => {
-                self.subscriptions
-                    .entry(subscription)
-                    .and_modify(|held| held.clone_from(waker))
-                    .or_insert_with(|| waker.clone());
-            }
-            On::Room => put(&mut self.room, place, waker),
-            On::End => put(&mut self.end, place, waker),
-        }
+            On::Call(call) => put(self.calls.entry(call).or_default(), number, waker),
+            On::Subscription(subscription) => put(&mut self.subscriptions, subscription, waker),
+            On::Room => put(&mut self.room, number, waker),
+            On::End => put(&mut self.end, number, waker),
+        };
+        self.left.extend(replaced);
     }
 
     /// It waits no more.
     pub(crate) fn leave(&mut self, on: On, place: &mut Place) {
         let Place(number) = core::mem::take(place);
         if let On::Ticket(ticket) | On::Timed(ticket) = on {
-            self.left.extend(self.tickets.get_mut(ticket).and_then(Option::take));
+            self.looks(ticket);
         }
         let left = match on {
             On::Ticket(_) => None,
@@ -111,24 +108,18 @@ impl Wakers {
         if self.tickets.len() <= ticket {
             self.tickets.resize(ticket + 1, None);
         }
-        set(&mut self.tickets[ticket], waker);
+        let replaced = set(&mut self.tickets[ticket], waker);
+        self.left.extend(replaced);
     }
 
     /// The task with this ticket is just now looking.
     pub(crate) fn looks(&mut self, ticket: usize) {
-        if let Some(slot) = self.tickets.get_mut(ticket) {
-            *slot = None;
-        }
-    }
-
-    /// Nobody waits for items of this call any more.
-    pub(crate) fn forget_call(&mut self, call: CallId) {
-        self.calls.remove(&call);
+        self.left.extend(self.tickets.get_mut(ticket).and_then(Option::take));
     }
 
     /// Nobody waits for this subscription any more.
     pub(crate) fn forget_subscription(&mut self, subscription: CallId) {
-        self.subscriptions.remove(&subscription);
+        self.left.extend(self.subscriptions.remove(&subscription));
     }
 
     /// Those who are to look again are woken as soon as the mutex is left.
@@ -177,9 +168,70 @@ impl Wakers {
     }
 }
 
-fn put(waiting: &mut Waiting, place: &Place, waker: &Waker) {
-    waiting
-        .entry(place.0)
-        .and_modify(|held| held.clone_from(waker))
-        .or_insert_with(|| waker.clone());
+/// Has a waker under this key; gives the one whose place it takes.
+fn put<K: Ord>(waiting: &mut BTreeMap<K, Waker>, key: K, waker: &Waker) -> Option<Waker> {
+    match waiting.get(&key) {
+        Some(held) if held.will_wake(waker) => None,
+        _ => waiting.insert(key, waker.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Weak};
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    /// A waker that alone holds its task.
+    fn task() -> (Weak<Task>, Waker) {
+        let task = Arc::new(Task);
+        (Arc::downgrade(&task), Waker::from(task))
+    }
+
+    /// Whoever has the mutex may do this; the task that waited is gone behind it only.
+    fn keeps(on: On, last: fn(&mut Wakers, On, &mut Place)) {
+        let ((task, waker), mut place) = (task(), Place::new());
+        let mut wakers = Wakers::default();
+        wakers.add(on, &mut place, &waker);
+        drop(waker);
+        last(&mut wakers, on, &mut place);
+        assert!(task.upgrade().is_some(), "{on:?}: dropped where the mutex is held");
+        wakers.left.clear();
+        assert!(task.upgrade().is_none(), "{on:?}: kept for ever");
+    }
+
+    fn all() -> [On; 6] {
+        let [call, subscription] = [1, 3].map(|id| CallId::new(id).unwrap());
+        let (items, delivery) = (On::Call(call), On::Subscription(subscription));
+        [On::Ticket(0), On::Timed(0), items, delivery, On::Room, On::End]
+    }
+
+    #[test]
+    fn a_task_that_another_takes_the_place_of_is_dropped_behind_the_mutex() {
+        for on in all() {
+            keeps(on, |wakers, on, place| wakers.add(on, place, &task().1));
+        }
+    }
+
+    #[test]
+    fn a_task_that_waits_no_more_is_dropped_behind_the_mutex() {
+        for on in all() {
+            keeps(on, Wakers::leave);
+        }
+    }
+
+    #[test]
+    fn a_task_that_is_forgotten_is_dropped_behind_the_mutex() {
+        keeps(On::Ticket(0), |wakers, _, _| wakers.looks(0));
+        keeps(On::Subscription(CallId::new(1).unwrap()), |wakers, _, _| {
+            wakers.forget_subscription(CallId::new(1).unwrap());
+        });
+    }
 }

@@ -50,6 +50,8 @@ fn futures_that_were_under_way_leave_nothing_behind() {
     leaves_nothing("ping", || goes_on(steps, client.ping()));
     leaves_nothing("publish_counted", || goes_on(steps, client.publish_counted("n", &1)));
     leaves_nothing("subscribe", || goes_on(steps, client.subscribe::<u32>("n")));
+    let delivery = async || client.subscribe::<u32>("n").await.unwrap().next().await;
+    leaves_nothing("delivery", || goes_on(steps, delivery()));
     leaves_nothing("open", || goes_on(steps, client.open("hang", &())));
     let answers = async || client.open("count", &3).await.unwrap().answer::<u32>().await;
     leaves_nothing("answer", || goes_on(steps, answers()));

@@ -4,10 +4,12 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod admission;
 mod calls;
 #[allow(dead_code, reason = "the one number is enough here")]
 #[path = "../../../../tests/counting/mod.rs"]
 mod counting;
+mod deadlines;
 mod ends;
 mod executor;
 mod fairness;
@@ -18,6 +20,7 @@ mod loops;
 mod nesting;
 mod panics;
 mod returning;
+mod serving;
 mod streams;
 mod topics;
 mod transport;

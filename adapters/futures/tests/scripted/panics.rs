@@ -1,10 +1,11 @@
 //! Panics: of the program's handlers and listeners, which cost what they belong to, and of a transport, which
 //! come while what tasks share is held, and cost its connection.
 
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use switchboard::{CallError, Failure, Status};
+use switchboard::{CallError, Failure, Status, Welcome};
 use switchboard_futures::{Client, Context, Server, Stream};
 
 use crate::home::patient;
@@ -97,4 +98,85 @@ fn a_panic_of_a_transport_ends_its_connection() {
         world::settle();
         assert_eq!(server.peers().len(), 1);
     }
+}
+
+struct PanicsWhenDropped(Arc<AtomicUsize>);
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        panic();
+    }
+}
+
+/// Never ends, and panics when it is dropped, which is counted.
+fn waits(count: &Arc<AtomicUsize>) -> impl Fn() -> PanicsInTheEnd + use<> {
+    let count = Arc::clone(count);
+    move || {
+        let panics = PanicsWhenDropped(Arc::clone(&count));
+        Box::pin(async move {
+            let () = pending().await;
+            drop(panics);
+        })
+    }
+}
+
+type PanicsInTheEnd = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[test]
+fn what_panics_when_it_is_stopped_costs_nobody_anything() {
+    let dropped = Arc::<AtomicUsize>::default();
+    let [handles, listens, authorizes] = [(); 3].map(|()| waits(&dropped));
+    let server = Server::<Scripted>::builder()
+        .config(patient())
+        .authorize(move |hello, _| {
+            let waits = (hello.settings.scope == "waits").then(&authorizes);
+            async {
+                if let Some(waits) = waits {
+                    waits.await;
+                }
+                Ok(Welcome::new())
+            }
+        })
+        .handle("add", |_: Context, (a, b): (u32, u32)| async move { Ok(a + b) })
+        .handle("waits", move |_: Context, (): ()| {
+            let waits = handles();
+            async {
+                waits.await;
+                Ok(())
+            }
+        })
+        .on("waits", move |_: Context, (): ()| listens())
+        .start()
+        .unwrap();
+    let other = client_of(&server);
+    let count = || {
+        world::settle();
+        dropped.load(Ordering::SeqCst)
+    };
+    // Given up by its caller, and gone with its connection.
+    let client = client_of(&server);
+    for _ in 0..2 {
+        let call = client.request::<()>("waits", &());
+        world::settle();
+        drop(call);
+    }
+    assert_eq!(count(), 2);
+    let call = client.request::<()>("waits", &());
+    world::settle();
+    client.abort("");
+    assert_eq!(count(), 3);
+    drop(call);
+    // Whoever is thought about has gone.
+    let (ours, theirs) = Stream::pair().unwrap();
+    server.attach(theirs).unwrap();
+    let connects = Client::<Scripted>::builder().config(patient()).scope("waits").attach(ours);
+    world::go(100, connects);
+    assert_eq!(count(), 4);
+    assert_eq!(finish(other.request::<u32>("add", &(1, 2))), Ok(3), "others go on");
+    // A listener goes with the executor.
+    finish(other.send("waits", &())).unwrap();
+    world::settle();
+    world::drop_executor();
+    assert_eq!(count(), 5);
 }

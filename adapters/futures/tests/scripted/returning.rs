@@ -1,8 +1,8 @@
 //! Futures that are dropped while their client has no connection and waits to come back: what was not sent is
 //! not sent later, and nothing of it stays.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use switchboard::{Backoff, CallError, Options, Rejected, SessionStatus};
@@ -53,4 +53,32 @@ fn what_was_dropped_meanwhile_is_not_sent_later() {
         assert_eq!(finish(kept.next()).unwrap().unwrap().value, value);
     }
     assert_eq!(finish(again.request::<u32>("add", &(1, 2))), Ok(3));
+}
+
+#[test]
+fn a_client_that_is_closed_while_it_connects_keeps_no_transport() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = folder.path().join("s").to_str().unwrap().to_owned();
+    let seen = Arc::<Seen>::default();
+    let server = bind(&address, &seen);
+    let known = Arc::<OnceLock<Client<Scripted>>>::default();
+    let closes = Arc::clone(&known);
+    let soon = Backoff::new().first(Duration::from_millis(1)).longest(Duration::from_millis(1));
+    let client = Client::<Scripted>::builder().config(patient()).reconnect(soon);
+    let client = client.verify_server(move |_| {
+        // Not at the first time, when there is no client yet.
+        if let Some(client) = closes.get() {
+            client.abort("not to this one");
+        }
+        true
+    });
+    let client = known.get_or_init(|| finish(client.connect(&address)).unwrap());
+    drop(server);
+    world::settle();
+    let server = bind(&address, &seen);
+    world::until(|| client.status() == SessionStatus::Disconnected);
+    world::settle();
+    // The server's acceptor and its listener, and who waits for its end.
+    assert_eq!(world::census(), (2, 1), "tasks and transports");
+    assert!(client.closed().is_some() && server.peers().is_empty());
 }

@@ -1,0 +1,76 @@
+//! What a connection serves, when what it is for has ended before it was served.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use switchboard_futures::{Client, Context, Server, Stream};
+
+use crate::home::{Home, Seen, patient, serving};
+use crate::world::{self, Scripted, finish};
+
+/// A server with one handler at a time, and its client.
+fn narrow(seen: &Arc<Seen>) -> (Server<Scripted>, Client<Scripted>) {
+    let waits = Arc::clone(seen);
+    let server = serving!(Server::<Scripted>::builder().config(patient()), seen)
+        .on("hang", move |_: Context, (): ()| {
+            let hangs = waits.hang();
+            async { drop(hangs.await) }
+        })
+        .handlers(1)
+        .start()
+        .unwrap();
+    let (ours, theirs) = Stream::pair().unwrap();
+    server.attach(theirs).unwrap();
+    let client = finish(Client::builder().config(patient()).attach(ours)).unwrap();
+    (server, client)
+}
+
+#[test]
+fn a_call_that_is_given_up_before_it_had_a_handler_is_over() {
+    let seen = Arc::<Seen>::default();
+    let (server, client) = narrow(&seen);
+    let first = client.request::<()>("hang", &());
+    let second = client.request::<()>("hang", &());
+    let third = client.request::<u32>("add", &(1, 2));
+    world::settle();
+    let served = || {
+        world::settle();
+        server.peers()[0].counters().unwrap().open_served
+    };
+    assert_eq!(served(), 3);
+    drop(second);
+    assert_eq!(served(), 2);
+    drop(first);
+    assert_eq!(finish(third), Ok(3));
+    assert_eq!(served(), 0);
+    assert_eq!(seen.began.load(Ordering::SeqCst), 1, "the second never ran");
+}
+
+#[test]
+fn handlers_end_with_their_connection_though_a_listener_goes_on() {
+    let seen = Arc::<Seen>::default();
+    let (server, client) = narrow(&seen);
+    let call = client.request::<()>("hang", &());
+    finish(client.send("hang", &())).unwrap();
+    world::settle();
+    assert_eq!(seen.running(), 2);
+    client.abort("");
+    world::settle();
+    assert_eq!(seen.running(), 1, "the listener goes on with what came");
+    drop((call, server));
+    world::drop_executor();
+    assert_eq!(seen.running(), 0);
+}
+
+#[test]
+fn messages_that_nobody_listens_to_hold_nothing_up() {
+    let mut config = patient();
+    config.max_untaken = 1;
+    let home = Home::with(config);
+    for n in 0..10 {
+        finish(home.client.send("nobody", &n)).unwrap();
+        finish(home.client.send("n", &n)).unwrap();
+        assert_eq!(finish(home.client.request::<u32>("add", &(n, 1))), Ok(n + 1));
+    }
+    assert!(home.served.messages().iter().copied().eq(0..10));
+}
