@@ -145,10 +145,15 @@ fn carry(from: &mut Pump, to: &mut Pump) {
     let mut chunks = [&[][..]; 4];
     let lent = from.chunks(&mut chunks);
     let mut moved = 0;
-    for chunk in &chunks[..lent] {
-        to.space()[..chunk.len()].copy_from_slice(chunk);
-        to.filled(NOW, chunk.len());
+    for mut chunk in chunks[..lent].iter().copied() {
         moved += chunk.len();
+        while !chunk.is_empty() {
+            let space = to.space();
+            let (now, later) = chunk.split_at(chunk.len().min(space.len()));
+            space[..now.len()].copy_from_slice(now);
+            to.filled(NOW, now.len());
+            chunk = later;
+        }
     }
     from.wrote(NOW, moved);
 }

@@ -13,15 +13,23 @@ const SLICE: Duration = Duration::from_millis(10);
 /// Something to measure. The first one of a table is its floor.
 pub(crate) struct Candidate<'a> {
     pub(crate) name: &'static str,
-    pub(crate) run: Box<dyn FnMut() + 'a>,
+    /// Runs it as often as that.
+    pub(crate) run: Box<dyn FnMut(u32) + 'a>,
 }
 
 /// A candidate whose result is not thrown away by the compiler.
+#[allow(dead_code, reason = "a benchmark has what runs by itself, or what is told how often")]
 pub(crate) fn candidate<'a, T>(
     name: &'static str,
     mut run: impl FnMut() -> T + 'a,
 ) -> Candidate<'a> {
-    Candidate { name, run: Box::new(move || drop(black_box(run()))) }
+    repeated(name, move |times| (0..times).for_each(|_| drop(black_box(run()))))
+}
+
+/// A candidate that is told how often it runs, because to begin and to end is not what is measured.
+#[allow(dead_code, reason = "likewise")]
+pub(crate) fn repeated<'a>(name: &'static str, run: impl FnMut(u32) + 'a) -> Candidate<'a> {
+    Candidate { name, run: Box::new(run) }
 }
 
 /// Measures the candidates in turns and prints a line for each: its time for one of `units`, and how many
@@ -32,9 +40,7 @@ pub(crate) fn table(title: &str, units: usize, mut candidates: Vec<Candidate<'_>
     for _ in 0..ROUNDS {
         for (index, candidate) in candidates.iter_mut().enumerate() {
             let start = Instant::now();
-            for _ in 0..counts[index] {
-                (candidate.run)();
-            }
+            (candidate.run)(counts[index]);
             let one = start.elapsed().as_secs_f64() * 1e9 / f64::from(counts[index]);
             times[index].push(one / units as f64);
         }
@@ -55,9 +61,7 @@ fn calibrate(candidate: &mut Candidate<'_>) -> u32 {
     let mut count = 1u32;
     loop {
         let start = Instant::now();
-        for _ in 0..count {
-            (candidate.run)();
-        }
+        (candidate.run)(count);
         if start.elapsed() >= SLICE || count > u32::MAX / 2 {
             return count;
         }

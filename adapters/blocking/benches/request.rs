@@ -7,6 +7,8 @@
 
 #[path = "../../../benches/common/mod.rs"]
 mod common;
+#[path = "../../../benches/common/pin.rs"]
+mod pin;
 mod servers;
 
 use std::hint::black_box;
@@ -16,7 +18,6 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use common::{candidate, table};
-use rustix::thread::{CpuSet, sched_setaffinity};
 use servers::{Bare, Small};
 use switchboard::{Config, Payload};
 use switchboard_blocking::Client;
@@ -26,13 +27,7 @@ fn main() {
     if let Some(at) = args.iter().position(|arg| arg == "--serve") {
         return servers::serve(&args[at + 1], &args[at + 2]);
     }
-    let free = args.iter().any(|arg| arg == "--free");
-    if !free {
-        let mut one = CpuSet::new();
-        one.set(0);
-        sched_setaffinity(None, &one).expect("a process may choose its processor");
-    }
-    println!("{}", if free { "free" } else { "pinned to one processor" });
+    pin::pin();
     let folder = tempfile::tempdir().expect("a folder");
     let server = |kind: &str| {
         let path = folder.path().join(kind).to_str().expect("text").to_owned();

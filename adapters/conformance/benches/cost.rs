@@ -1,6 +1,7 @@
 //! What a call costs on each runtime, client and server together: allocations, counted by an allocator of
 //! this program's own, and system calls, counted by strace where it is installed. No times: run it anywhere,
-//! on any load.
+//! on any load. Both ends are in one process, and with smol and async-std on its one reactor, which two
+//! processes would not share.
 //!
 //! `cargo bench -p switchboard-conformance --bench cost`
 

@@ -7,15 +7,18 @@
 
 #[path = "../../../benches/common/mod.rs"]
 mod common;
+#[path = "../../../benches/common/pin.rs"]
+mod pin;
 mod runtimes;
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::hint::black_box;
 
-use common::{candidate, table};
-use futures_util::future::join_all;
+use common::{Candidate, repeated, table};
+use futures_util::future::{Either, join_all, select};
 use runtimes::{
-    HEAD, OnAsyncStd, OnSmol, OneThread, Process, Raw, Small, Socket, Threads, message,
+    HEAD, Messages, OnAsyncStd, OnSmol, OneThread, Process, Raw, Small, Socket, Threads, message,
 };
 use switchboard::Payload;
 use switchboard_futures::Client;
@@ -27,7 +30,7 @@ fn main() {
     if runtimes::serves() {
         return;
     }
-    runtimes::pin();
+    pin::pin();
     measure::<OnSmol>();
     measure::<OnAsyncStd>();
     measure::<OneThread>();
@@ -36,61 +39,62 @@ fn main() {
 
 fn measure<R: Raw>() {
     let [floor, bare, ours] = ["floor", "bare", "ours"].map(Process::start::<R>);
-    let sockets = RefCell::new(R::block_on(async {
-        (R::connect(&floor.path).await, R::connect(&bare.path).await)
-    }));
+    let sockets =
+        R::block_on(async { (R::connect(&floor.path).await, R::connect(&bare.path).await) });
+    let (floor, bare) = (RefCell::new(sockets.0), RefCell::new(sockets.1));
     let client = R::block_on(Client::<R::Adapter>::connect(&ours.path)).expect("it serves");
+    let joined = Client::<R::Adapter>::builder().connect_with_driver(&ours.path);
+    let joined = RefCell::new(R::block_on(joined).expect("it serves"));
     let raw = Payload::bytes(&[7; SIZE]);
     let small = Small::new();
-    let echo = |many: usize| {
-        let bytes = vec![7; SIZE * many];
-        R::block_on(there_and_back(&mut sockets.borrow_mut().0, &bytes));
+    let raws = |client: &Client<R::Adapter>, many| {
+        join_all((0..many).map(|_| client.request::<Payload>("raw", &raw)))
     };
-    let bare = |many: usize| {
-        let mut bytes = Vec::with_capacity((HEAD + SIZE) * many);
-        (0..many as u64).for_each(|number| message(number, &[7; SIZE], &mut bytes));
-        R::block_on(there_and_back(&mut sockets.borrow_mut().1, &bytes));
+    let smalls = |many| join_all((0..many).map(|_| client.request::<Small>("typed", &small)));
+    let echo = |many| {
+        let floor = &floor;
+        repeated("floor: the bytes alone", move |times| {
+            R::block_on(echo(&mut *floor.borrow_mut(), many, times));
+        })
     };
-    let one = candidate("raw payload", || {
-        R::block_on(client.request::<Payload>("raw", &raw)).expect("an answer")
-    });
-    let typed = candidate("a small struct", || {
-        R::block_on(client.request::<Small>("typed", &small)).expect("an answer")
-    });
+    let exchange = |many| {
+        let bare = &bare;
+        repeated("bare: a length and a number", move |times| {
+            R::block_on(exchange(&mut *bare.borrow_mut(), many, times));
+        })
+    };
     table(
         &format!("P2, {}: one call at a time, 64 bytes (a call)", R::NAME),
         1,
         vec![
-            candidate("floor: the bytes alone", || echo(1)),
-            candidate("bare: a length and a number", || bare(1)),
-            one,
-            typed,
+            echo(1),
+            exchange(1),
+            again::<R, _>("raw payload", async || {
+                client.request::<Payload>("raw", &raw).await.expect("an answer")
+            }),
+            again::<R, _>("a small struct", async || {
+                client.request::<Small>("typed", &small).await.expect("an answer")
+            }),
         ],
     );
     for many in [64, 256] {
-        let calls = |client: &Client<R::Adapter>| {
-            join_all((0..many).map(|_| client.request::<Payload>("raw", &raw)))
-        };
-        let joined = R::block_on(async {
-            let client = Client::<R::Adapter>::builder().connect_with_driver(&ours.path).await;
-            RefCell::new(client.expect("it serves"))
-        });
         table(
             &format!("P3, {}: {many} calls in flight, 64 bytes (a call)", R::NAME),
             many,
             vec![
-                candidate("floor: the bytes alone, at once", || echo(many)),
-                candidate("bare: a length and a number", || bare(many)),
-                candidate("raw payload", || black_box(R::block_on(calls(&client)))),
-                candidate("a small struct", || {
-                    let calls = (0..many).map(|_| client.request::<Small>("typed", &small));
-                    black_box(R::block_on(join_all(calls)))
-                }),
-                candidate("raw payload, the driver in the caller's task", || {
+                echo(many),
+                exchange(many),
+                again::<R, _>("raw payload", async || all_well(raws(&client, many).await)),
+                again::<R, _>("a small struct", async || all_well(smalls(many).await)),
+                repeated("raw payload, the driver in the caller's task", |times| {
                     let (client, driver) = &mut *joined.borrow_mut();
                     R::block_on(async {
-                        let calls = std::pin::pin!(calls(client));
-                        drop(futures_util::future::select(calls, driver).await);
+                        for _ in 0..times {
+                            match select(raws(client, many), &mut *driver).await {
+                                Either::Left((answers, _)) => all_well(answers),
+                                Either::Right(_) => panic!("the server has gone"),
+                            }
+                        }
                     });
                 }),
             ],
@@ -98,15 +102,63 @@ fn measure<R: Raw>() {
     }
 }
 
-/// Sends so many bytes and waits for as many.
-async fn there_and_back(socket: &mut impl Socket, bytes: &[u8]) {
+/// What is done again and again within one `block_on`: with smol and async-std the end of each wakes the
+/// reactor's own thread, which is no part of a call.
+fn again<'a, R: Raw, T>(
+    name: &'static str,
+    mut call: impl AsyncFnMut() -> T + 'a,
+) -> Candidate<'a> {
+    repeated(name, move |times| {
+        R::block_on(async {
+            for _ in 0..times {
+                black_box(call().await);
+            }
+        });
+    })
+}
+
+fn all_well<T, E: Debug>(answers: Vec<Result<T, E>>) {
+    answers.into_iter().for_each(|answer| drop(black_box(answer.expect("an answer"))));
+}
+
+/// Sends the bytes of so many messages and waits for as many, and that as often.
+async fn echo(socket: &mut impl Socket, many: usize, times: u32) {
+    let bytes = vec![7; SIZE * many];
     let mut buffer = vec![0; bytes.len()];
-    socket.write_all(bytes).await;
-    let mut came = 0;
-    while came < bytes.len() {
-        match socket.read(&mut buffer).await {
-            0 => panic!("the server has gone"),
-            count => came += count,
+    for _ in 0..times {
+        socket.write_all(&bytes).await;
+        let mut came = 0;
+        while came < bytes.len() {
+            came += some(socket, &mut buffer).await;
         }
     }
+}
+
+/// The same with the bare protocol, which looks at every answer.
+async fn exchange(socket: &mut impl Socket, many: usize, times: u32) {
+    let (mut messages, mut number) = (Messages::default(), 0);
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; (HEAD + SIZE) * many];
+    for _ in 0..times {
+        bytes.clear();
+        for _ in 0..many {
+            number += 1;
+            message(number, &[7; SIZE], &mut bytes);
+        }
+        socket.write_all(&bytes).await;
+        let mut answers = 0;
+        while answers < many {
+            let count = some(socket, &mut buffer).await;
+            messages.each(&buffer[..count], |number, payload| {
+                black_box((number, payload));
+                answers += 1;
+            });
+        }
+    }
+}
+
+async fn some(socket: &mut impl Socket, buffer: &mut [u8]) -> usize {
+    let count = socket.read(buffer).await;
+    assert!(count > 0, "the server has gone");
+    count
 }

@@ -11,8 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use facades::{Harness, every_test};
-use switchboard_endpoint::Listener;
-use switchboard_futures::{Acceptor, Runtime, Stream, Timer, Transport};
+use switchboard_futures::{Acceptor, Listener, Runtime, Stream, Timer, Transport};
 use switchboard_smol::Smol;
 
 /// The test is beside the executor, on a thread of its own.

@@ -8,6 +8,8 @@ mod floor;
 mod net_ipc;
 mod ours;
 mod peer;
+#[path = "../../common/pin.rs"]
+mod pin;
 mod runtimes;
 mod table;
 #[cfg(feature = "tarpc")]
@@ -22,7 +24,6 @@ use std::process::Command;
 
 use peer::Kind;
 use runtimes::{OneThread, Smol, Threads};
-use rustix::thread::{CpuSet, sched_setaffinity};
 use table::Candidate;
 
 /// The features: what may be left out where it cannot be built.
@@ -58,19 +59,11 @@ fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let kinds = kinds();
     let kind = |name| kinds.iter().find(|kind| kind.name == name).expect("the name of a peer");
-    let free = match args[..] {
+    match args[..] {
         ["--serve", name, path] => return (kind(name).serve)(path),
         ["--ask", name, path] => return (kind(name).ask)(path),
-        [] => false,
-        ["--free"] => true,
-        _ => panic!("[--free]"),
-    };
-    if !free {
-        let mut one = CpuSet::new();
-        one.set(0);
-        sched_setaffinity(None, &one).expect("a process may choose its processor");
+        _ => pin::pin(),
     }
-    println!("{}", if free { "free" } else { "pinned to one processor" });
     let this = |side: &str, name: &str| {
         let mut command = Command::new(current_exe().expect("a program"));
         command.args([side, name]);

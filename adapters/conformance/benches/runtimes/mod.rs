@@ -1,13 +1,12 @@
 //! What the async benchmarks share: each runtime with its own sockets, which carry the floor and the bare
 //! protocol, and the servers, each in a process of its own.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 use switchboard::{Failure, Payload};
 use switchboard_async_std::AsyncStd;
@@ -41,6 +40,8 @@ pub(crate) trait Raw {
     async fn connect(path: &str) -> Self::Socket;
     /// Serves whoever comes, each in a task of its own, with what it gets: as it comes, or by messages.
     async fn echo(path: &str, bare: bool);
+    /// Serves so many who say something, each of which then gets whatever the next one writes.
+    async fn fan_out(path: &str, subscribers: usize);
 }
 
 /// A connected socket of a runtime.
@@ -85,23 +86,24 @@ macro_rules! raw {
                 let listener = $listen(path).await.expect("a free place");
                 ready();
                 loop {
-                    let (mut stream, _) = listener.accept().await.expect("a client");
-                    $spawn(async move {
-                        let (mut messages, mut buffer) = (Messages::default(), vec![0; 64]);
-                        loop {
-                            let count = Socket::read(&mut stream, &mut buffer).await;
-                            let back = match (count, bare) {
-                                (0, _) => return,
-                                (_, true) => messages.answer(&buffer[..count]),
-                                (_, false) => &buffer[..count],
-                            };
-                            Socket::write_all(&mut stream, back).await;
-                            if count == buffer.len() {
-                                buffer.resize(64 << 10, 0);
-                            }
-                        }
-                    });
+                    let (stream, _) = listener.accept().await.expect("a client");
+                    $spawn(send_back(stream, bare));
                 }
+            }
+
+            async fn fan_out(path: &str, subscribers: usize) {
+                let listener = $listen(path).await.expect("a free place");
+                ready();
+                let mut sockets = Vec::new();
+                while sockets.len() < subscribers {
+                    let (mut stream, _) = listener.accept().await.expect("a subscriber");
+                    Socket::read(&mut stream, &mut [0]).await;
+                    Socket::write_all(&mut stream, b"!").await;
+                    sockets.push(stream);
+                }
+                let (publisher, _) = listener.accept().await.expect("a publisher");
+                $spawn(carry(publisher, sockets));
+                pending().await
             }
         }
     };
@@ -154,6 +156,44 @@ static ONE: LazyLock<runtime::Runtime> = LazyLock::new(|| {
 static MANY: LazyLock<runtime::Runtime> =
     LazyLock::new(|| runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime"));
 
+/// Sends back what comes to the end.
+async fn send_back(mut stream: impl Socket, bare: bool) {
+    let (mut messages, mut answers) = (Messages::default(), Vec::new());
+    let mut buffer = vec![0; 64];
+    loop {
+        let count = stream.read(&mut buffer).await;
+        if count == 0 {
+            return;
+        }
+        if bare {
+            answers.clear();
+            messages
+                .each(&buffer[..count], |number, payload| message(number, payload, &mut answers));
+            stream.write_all(&answers).await;
+        } else {
+            stream.write_all(&buffer[..count]).await;
+        }
+        // An idle connection is not the one that has this.
+        if count == buffer.len() {
+            buffer.resize(64 << 10, 0);
+        }
+    }
+}
+
+/// Writes what comes to each of the sockets.
+async fn carry(mut publisher: impl Socket, mut subscribers: Vec<impl Socket>) {
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        let count = publisher.read(&mut buffer).await;
+        if count == 0 {
+            return;
+        }
+        for subscriber in &mut subscribers {
+            subscriber.write_all(&buffer[..count]).await;
+        }
+    }
+}
+
 /// The bytes of a bare message's length and number.
 pub(crate) const HEAD: usize = 12;
 
@@ -164,30 +204,33 @@ pub(crate) fn message(number: u64, payload: &[u8], into: &mut Vec<u8>) {
     into.extend_from_slice(payload);
 }
 
-/// Messages out of a stream, and their answers.
+/// Messages out of a stream.
 #[derive(Default)]
 pub(crate) struct Messages {
     came: Vec<u8>,
-    answers: Vec<u8>,
 }
 
 impl Messages {
-    /// The answers to all that are whole by now.
-    pub(crate) fn answer(&mut self, bytes: &[u8]) -> &[u8] {
+    /// Shows all that are whole by now: number and payload.
+    pub(crate) fn each(&mut self, bytes: &[u8], mut show: impl FnMut(u64, &[u8])) {
         self.came.extend_from_slice(bytes);
-        self.answers.clear();
         let mut rest = &self.came[..];
         while let Some((head, behind)) = rest.split_first_chunk::<HEAD>() {
             let length = u32::from_be_bytes(*head.first_chunk().expect("four bytes")) as usize;
             let Some((payload, behind)) = behind.split_at_checked(length) else { break };
-            let number = u64::from_be_bytes(*head.last_chunk().expect("eight bytes"));
-            message(number, payload, &mut self.answers);
+            show(u64::from_be_bytes(*head.last_chunk().expect("eight bytes")), payload);
             rest = behind;
         }
         let taken = self.came.len() - rest.len();
         self.came.drain(..taken);
-        &self.answers
     }
+}
+
+/// This program as the server of a kind for a runtime.
+pub(crate) fn command<R: Raw>(kind: &str, path: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a program"));
+    command.args(["--serve", R::NAME, kind, path]);
+    command
 }
 
 /// A server's process and its address.
@@ -202,9 +245,8 @@ impl Process {
     pub(crate) fn start<R: Raw>(kind: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s").to_str().expect("text").to_owned();
-        let mut command = Command::new(std::env::current_exe().expect("a program"));
-        let command = command.args(["--serve", R::NAME, kind, &path]).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("a server");
+        let mut command = command::<R>(kind, &path);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("a server");
         child.stdout.take().expect("piped").read_exact(&mut [0]).expect("it serves");
         Self { child, path, _folder: folder }
     }
@@ -266,6 +308,7 @@ fn serve<R: Raw>(kind: &str, path: &str) {
         match kind {
             "floor" => R::echo(path, false).await,
             "bare" => R::echo(path, true).await,
+            "fan-out" => R::fan_out(path, 100).await,
             _ => {
                 let mut limits = AdmissionLimits::default();
                 (limits.connections, limits.connections_per_user) = (20_000, 20_000);
@@ -278,15 +321,4 @@ fn serve<R: Raw>(kind: &str, path: &str) {
             }
         }
     });
-}
-
-/// Everything on one processor, which is what repeats, unless the command line says `--free`.
-pub(crate) fn pin() {
-    let free = std::env::args().any(|arg| arg == "--free");
-    if !free {
-        let mut one = CpuSet::new();
-        one.set(0);
-        sched_setaffinity(None, &one).expect("a process may choose its processor");
-    }
-    println!("{}", if free { "free" } else { "pinned to one processor" });
 }
