@@ -274,24 +274,30 @@ impl Inbox {
         session.set_untaken(self.untaken);
     }
 
-    /// What whoever serves is to deal with next; nothing while the inbox [is choked](Self::is_choked).
+    /// What whoever serves is to deal with next; no call while the inbox [is choked](Self::is_choked).
     /// Calls that nobody waits for any more are answered in passing: the core tells why, whatever is said.
     pub fn next_event(&mut self, now: Instant, session: &mut Session) -> Option<Event> {
-        while !self.is_choked() {
-            match self.events.pop_front()? {
+        loop {
+            match self.events.remove(self.next_at()?)? {
                 Event::Request { call, .. } if self.stopped.contains(&call) => {
                     self.respond(now, session, call, Ok(Payload::null()));
                 }
                 event => return Some(event),
             }
         }
-        None
     }
 
-    /// Whether [`next_event`](Self::next_event) would have something, if answers did not wait.
+    /// Where the next event is that may be dealt with. Only calls wait for answers to be read, of which there
+    /// is a bounded number: nothing else would be, of all that is read meanwhile (section 8).
+    fn next_at(&self) -> Option<usize> {
+        let may = |event: &Event| !self.is_choked() || !matches!(event, Event::Request { .. });
+        self.events.iter().position(may)
+    }
+
+    /// Whether [`next_event`](Self::next_event) may have something.
     #[must_use]
     pub fn has_events(&self) -> bool {
-        !self.events.is_empty()
+        self.next_at().is_some()
     }
 
     /// Answers a call of the peer, now or as soon as there is room: whoever gives an answer never waits
@@ -328,7 +334,7 @@ impl Inbox {
         self.answers.iter().any(|(answered, _)| *answered == call)
     }
 
-    /// Whether answers wait for the peer to read: so long it is given no further work, and its answers
+    /// Whether answers wait for the peer to read: so long no further call of it is begun, and its answers
     /// take no more memory than those that are being made.
     #[must_use]
     pub fn is_choked(&self) -> bool {

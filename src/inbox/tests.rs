@@ -45,32 +45,56 @@ fn writes(inbox: &mut Inbox, session: &mut Session) {
     }
 }
 
-#[test]
-fn a_call_that_is_given_up_while_its_answer_waits_for_room_leaves_nothing_behind() {
+/// One whose peer has called twice and does not read: the second answer, to the call with id 3, waits.
+fn choked() -> (Inbox, Session) {
     let config = Config { max_unsent: 1, ..Config::default() };
     let id = ConnectionId::new(7).unwrap();
     let mut session = Session::of(Pump::new(Connection::server(Arc::new(config), id, NOW)));
-    let (mut inbox, session) = (Inbox::default(), &mut session);
-    hears(&mut inbox, session, b"\0\0\0\x12\x85\0kswitchboard\x81\x01\xa0\xf6");
-    assert!(matches!(inbox.next_event(NOW, session), Some(Event::Hello(_))));
+    let mut inbox = Inbox::default();
+    hears(&mut inbox, &mut session, b"\0\0\0\x12\x85\0kswitchboard\x81\x01\xa0\xf6");
+    assert!(matches!(inbox.next_event(NOW, &mut session), Some(Event::Hello(_))));
     session.connection().accept(NOW, &Welcome::new()).unwrap();
-    writes(&mut inbox, session);
-    // [7, id, "b", {}, null], twice, and [13, id] for the second one, whose answer finds no room.
+    writes(&mut inbox, &mut session);
+    // [7, id, "b", {}, null], twice.
     hears(
         &mut inbox,
-        session,
+        &mut session,
         b"\0\0\0\x07\x85\x07\x01\x61b\xa0\xf6\0\0\0\x07\x85\x07\x03\x61b\xa0\xf6",
     );
     for _ in 0..2 {
         let Some(Event::Request { call, .. }) = inbox.events.pop_front() else { panic!("no call") };
-        inbox.respond(NOW, session, call, Ok(Payload::bytes(&[0; 1000])));
+        inbox.respond(NOW, &mut session, call, Ok(Payload::bytes(&[0; 1000])));
     }
     assert!(inbox.is_choked(), "the second answer waits");
-    hears(&mut inbox, session, b"\0\0\0\x03\x82\x0d\x03");
+    (inbox, session)
+}
+
+#[test]
+fn a_call_that_is_given_up_while_its_answer_waits_for_room_leaves_nothing_behind() {
+    let (mut inbox, mut session) = choked();
+    // [13, id]
+    hears(&mut inbox, &mut session, b"\0\0\0\x03\x82\x0d\x03");
     assert_eq!(inbox.stopped.len(), 1, "the peer has given it up");
-    writes(&mut inbox, session);
+    writes(&mut inbox, &mut session);
     assert!(!inbox.is_choked());
     assert_eq!(inbox.stopped.len(), 0);
+}
+
+#[test]
+fn while_answers_wait_calls_do_too_and_nothing_else() {
+    let (mut inbox, mut session) = choked();
+    // [7, 5, "b", {}, null], and behind it [6, "m", {}, null].
+    hears(
+        &mut inbox,
+        &mut session,
+        b"\0\0\0\x07\x85\x07\x05\x61b\xa0\xf6\0\0\0\x06\x84\x06\x61m\xa0\xf6",
+    );
+    assert!(inbox.has_events());
+    assert!(matches!(inbox.next_event(NOW, &mut session), Some(Event::Message(_))));
+    assert!(!inbox.has_events(), "the call waits");
+    assert!(inbox.next_event(NOW, &mut session).is_none());
+    writes(&mut inbox, &mut session);
+    assert!(matches!(inbox.next_event(NOW, &mut session), Some(Event::Request { .. })));
 }
 
 #[test]

@@ -129,7 +129,7 @@ impl Link {
         let spawned = thread.spawn(move || {
             link.wait_for(None, None, |state| {
                 let unsent = state.session.connection().unsent() > 0;
-                let left = unsent || (state.inbox.has_events() && !state.inbox.is_choked());
+                let left = unsent || state.inbox.has_events();
                 let over = state.done || !left;
                 state.writes_in_background &= !over;
                 if over { Poll::Ready(()) } else { Poll::Pending }

@@ -11,7 +11,7 @@ use switchboard::{
     Asked, CallId, ConnectionId, Event, Failure, Payload, PayloadLimits, PeerHello, SessionStatus,
     Welcome,
 };
-use switchboard_endpoint::{Credentials, Topics, answer_hello};
+use switchboard_endpoint::{Credentials, HOLD, Topics, answer_hello};
 
 use crate::context::Context;
 use crate::link::{Dispatch, Guard, Link, Turn};
@@ -49,8 +49,6 @@ struct Work {
 
 /// A batch of short handlers is answered with one write; if it takes longer than this, with several.
 const BATCH: Duration = Duration::from_micros(100);
-/// And so many publications with one write a subscriber, which costs about as much as they do.
-const FLUSH: Duration = Duration::from_millis(1);
 
 impl Serving {
     pub(crate) fn new(
@@ -125,7 +123,7 @@ impl Serving {
                 state = link.enter();
                 continue;
             }
-            if state.inbox.has_events() && !state.inbox.is_choked() {
+            if state.inbox.has_events() {
                 continue;
             }
             match turn {
@@ -147,7 +145,7 @@ impl Serving {
     /// Whether they should wait no longer, who have waited so long.
     fn is_due(&self, waited: Duration) -> bool {
         let due = |topics: &Arc<Topics<Link>>| {
-            topics.is_pending() && (topics.is_full() || waited >= FLUSH)
+            topics.is_pending() && (topics.is_full() || waited >= HOLD)
         };
         self.topics.as_ref().is_some_and(due)
     }

@@ -73,7 +73,7 @@ pub use pause::AcceptPause;
 pub use server_settings::ServerSettings;
 pub use status::{may_ask_status, server_status};
 pub use stop::Stop;
-pub use topics::Topics;
+pub use topics::{HOLD, Topics};
 #[cfg(unix)]
 pub use {listener::Listener, stream::Stream};
 #[cfg(not(unix))]

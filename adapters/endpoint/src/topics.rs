@@ -3,12 +3,16 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use switchboard::{
     Asked, Broker, BrokerLimits, CallError, CallId, ConnectionId, Failure, Hall, Line, Options,
     Owner, Publication, Status, ToPayload,
 };
+
+/// So long a connection's publications may wait for others that come behind them, which are written together
+/// then: a write for a subscriber costs about as much as many of them.
+pub const HOLD: Duration = Duration::from_millis(1);
 
 /// A server's broker, for all the threads or tasks of its connections. Whoever is in it may take the lock
 /// of a connection, and never the other way round.

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use switchboard::CloseReason;
-use switchboard_endpoint::{OpenError, Unopened};
+use switchboard::{CloseReason, Instant};
+use switchboard_endpoint::{HOLD, OpenError, Unopened};
 
 use crate::link::Link;
 use crate::peer::PeerFacts;
@@ -63,11 +63,12 @@ pub struct Driver {
     serving: Serving,
     /// How a client that comes back does.
     dial: Option<Dial>,
+    held: Held,
 }
 
 impl Driver {
     pub(crate) const fn new(link: Arc<Link>, serving: Serving, dial: Option<Dial>) -> Self {
-        Self { link, serving, dial }
+        Self { link, serving, dial, held: Held(None) }
     }
 
     /// Waits until the server has accepted.
@@ -177,6 +178,21 @@ impl Driver {
     }
 }
 
+/// Since when publications are held back, because the next turn may bring more.
+struct Held(Option<Instant>);
+
+impl Held {
+    /// Whether they are to be written now, at the end of a turn.
+    fn ends(&mut self, now: Instant, more: bool) -> bool {
+        let since = *self.0.get_or_insert(now);
+        let ends = !more || now - since >= HOLD;
+        if ends {
+            self.0 = None;
+        }
+        ends
+    }
+}
+
 impl Future for Driver {
     type Output = CloseReason;
 
@@ -187,13 +203,13 @@ impl Future for Driver {
         this.serving.begin_turn(budget);
         let mut began = None;
         for _ in 0..TURN {
-            let (more, closed) = {
+            let (more, closed, now) = {
                 let mut state = this.link.enter_as_driver();
                 let began = *began.get_or_insert_with(|| state.frames_in());
                 let more = this.link.drive(&mut state);
                 let spent = state.frames_in().saturating_sub(began) >= u64::from(budget);
                 let closed = if state.done { state.inbox.closed().cloned() } else { None };
-                (more || spent, closed)
+                (more || spent, closed, state.now)
             };
             // One after the other: what a handler does may bring events, and their answers room.
             let opened = this.open();
@@ -203,12 +219,13 @@ impl Future for Driver {
                 this.serving.end();
             }
             let served = this.serve(cx);
+            let more = more || this.serving.has_had_its_turn();
             // What it publishes is written together, once for all that has come.
-            this.serving.flush(true);
+            this.serving.flush(this.held.ends(now, more && closed.is_none()));
             if let Some(reason) = closed.filter(|_| !this.serving.has_messages()) {
                 return Poll::Ready(reason);
             }
-            if more || this.serving.has_had_its_turn() {
+            if more {
                 break;
             }
             if !came && !served {
@@ -223,6 +240,7 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.serving.end();
+        self.serving.flush(true);
         // One that has ended says no more.
         self.link.abort("its driver was dropped");
     }
@@ -231,5 +249,23 @@ impl Drop for Driver {
 impl fmt::Debug for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").field("serving", &self.serving).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn publications_wait_while_turns_bring_more_and_no_longer_than_a_moment() {
+        let (mut held, start) = (Held(None), Instant::ZERO);
+        let just_before = start + (HOLD - Duration::from_nanos(1));
+        assert!(!held.ends(start, true) && !held.ends(just_before, true));
+        assert!(held.ends(start + HOLD, true), "whatever comes");
+        assert!(!held.ends(start + HOLD, true), "those behind them wait anew");
+        assert!(held.ends(start + HOLD, false), "nothing comes behind them");
+        assert!(!held.ends(start + HOLD * 3, true));
     }
 }

@@ -189,6 +189,26 @@ fn whoever_does_not_read_has_no_more_answers_made_than_handlers_run() {
 }
 
 #[test]
+fn what_is_published_by_one_who_does_not_read_its_answers_takes_no_memory() {
+    let (server, _) = counting();
+    let flood = client_of(&server);
+    flood.pause();
+    // The second of them waits for room, and whatever is called behind it.
+    let calls = [(); 3].map(|()| flood.request::<Payload>("large", &()));
+    world::settle();
+    let before = crate::counting::live();
+    let value = Payload::bytes(&[0; 1000]);
+    for _ in 0..FLOOD {
+        finish(flood.publish("n", &value)).unwrap();
+    }
+    world::settle();
+    let taken = crate::counting::live() - before;
+    assert!(taken < (value.len() * FLOOD / 10) as isize, "{taken} bytes");
+    flood.resume();
+    assert!(finish(join_all(calls)).iter().all(Result::is_ok));
+}
+
+#[test]
 fn others_go_on_beside_a_flood() {
     let (server, count) = counting();
     let (flood, other) = (client_of(&server), client_of(&server));
