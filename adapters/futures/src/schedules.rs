@@ -169,7 +169,8 @@ impl Server {
             self.leaves_after = self.leaves_after.map(|left| left - 1);
         } else {
             let number = self.says.remove(0);
-            self.side.send("news", &to_payload(&number).unwrap()).unwrap();
+            // It may have closed.
+            let _ = self.side.send("news", &to_payload(&number).unwrap());
         }
     }
 

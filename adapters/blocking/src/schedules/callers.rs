@@ -111,6 +111,23 @@ fn what_does_not_fit_into_the_socket_is_written_though_nobody_waits() {
 }
 
 #[test]
+fn what_a_caller_has_left_unwritten_that_has_its_answer_is_written_though_nobody_waits() {
+    explore(|| {
+        let mut server = Server::new(Config::default());
+        (server.socket_takes_little, server.leaves_after) = (true, Some(4));
+        let (client, server) = connect(Client::builder(), server);
+        let asks = client.start("echo", &1).unwrap();
+        let waits = spawn(move || asks.wait());
+        for _ in 0..3 {
+            client.send("big", &Payload::bytes(&[0; 3000])).unwrap();
+        }
+        assert_eq!(waits.join().unwrap(), Ok(1));
+        // Nobody else comes who would write.
+        assert_eq!(server.join().unwrap(), 3);
+    });
+}
+
+#[test]
 fn a_caller_who_waits_for_room_has_it_as_soon_as_another_has_its_answer() {
     explore(|| {
         let mut config = Config::default();

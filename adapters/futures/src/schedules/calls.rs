@@ -102,6 +102,20 @@ fn what_does_not_fit_into_the_transport_is_written_as_the_server_reads() {
 }
 
 #[test]
+fn a_call_that_is_alone_leaves_what_is_too_much_for_a_turn_to_the_driver() {
+    explore(|| {
+        let mut config = Config::default();
+        config.turn_frames = 1;
+        let mut server = Server::new(Config::default());
+        server.news = vec![1, 2, 3];
+        let (client, server, _) = connect(Client::builder().config(config), server);
+        ask(&client, 1..3);
+        drop(client);
+        server.join().unwrap();
+    });
+}
+
+#[test]
 fn messages_come_though_a_call_drove_before_there_was_a_listener() {
     explore(|| {
         let mut server = Server::new(Config::default());
