@@ -1,6 +1,6 @@
 //! Many schedules of the same scenario: who waits, who reads, who wakes whom. Called by the tests below;
-//! knows clients and servers as programs do, joined by a real socket. Where the subject is a client its server
-//! is the testkit's.
+//! knows clients and servers as programs do, joined by a real socket. Where the subject is a client its
+//! server is the testkit's.
 //!
 //! Time stands still, so that a wake-up that is lost is a scenario without an end, which is told with the
 //! schedule that led to it. A scenario has ended when all threads have: those of clients and servers, too.
@@ -11,6 +11,9 @@ mod callers;
 mod ending;
 mod leaving;
 mod pushes;
+mod serving;
+mod streams;
+mod topics;
 
 use std::io::IoSlice;
 
@@ -20,7 +23,7 @@ use switchboard_testkit::schedules::{Echo, Wire};
 
 use crate::sync::poll;
 use crate::sync::thread::{Builder, JoinHandle};
-use crate::{Client, ClientBuilder};
+use crate::{Client, ClientBuilder, Server};
 
 fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     Builder::new().name("caller".into()).spawn(run).unwrap()
@@ -34,6 +37,18 @@ fn connect(builder: ClientBuilder, server: Echo) -> (Client, JoinHandle<usize>) 
     }
     let server = spawn(move || server.run(&Socket(one)));
     (builder.attach(other).unwrap(), server)
+}
+
+/// A client of a server of ours.
+fn join(server: &Server, builder: ClientBuilder) -> Client {
+    let (one, other) = Stream::pair().unwrap();
+    server.attach(one).unwrap();
+    builder.attach(other).unwrap()
+}
+
+/// A client that reads also while nobody calls: a server that closes waits for those who do not.
+fn reading() -> ClientBuilder {
+    Client::builder().on("news", |_, _: u32| {})
 }
 
 struct Socket(Stream);

@@ -12,6 +12,9 @@ mod calls;
 mod dropping;
 mod ending;
 mod pipe;
+mod serving;
+mod streams;
+mod topics;
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -19,7 +22,7 @@ use std::io;
 
 use shuttle::future::block_on;
 use shuttle::thread::{JoinHandle, spawn};
-use switchboard_endpoint::{Listener, Stream};
+use switchboard_endpoint::{Listener, OpenError, Stream};
 use switchboard_testkit::schedules::Echo;
 
 use self::pipe::{Bell, End};
@@ -40,6 +43,7 @@ std::thread_local! {
 struct Scheduled;
 
 type Client = crate::Client<Scheduled>;
+type Server = crate::Server<Scheduled>;
 
 impl Runtime for Scheduled {
     fn transport(_: Stream) -> io::Result<Box<dyn Transport>> {
@@ -55,7 +59,8 @@ impl Runtime for Scheduled {
     }
 
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-        drop(shuttle::future::spawn(task));
+        // A task of shuttle's that nobody waits for need not end; a thread must.
+        drop(spawn(|| block_on(task)));
     }
 }
 
@@ -64,11 +69,25 @@ fn connect(builder: ClientBuilder<Scheduled>, server: Echo) -> (Client, JoinHand
     let (its, end) = pipe::pair(if server.takes_little { LITTLE } else { ROOMY });
     let server = spawn(move || server.run(&its));
     let (client, bell) = attach(builder, end);
-    (client, server, bell)
+    (client.unwrap(), server, bell)
 }
 
-fn attach(builder: ClientBuilder<Scheduled>, end: End) -> (Client, Bell) {
+/// A client of a server of ours.
+fn join(server: &Server, builder: ClientBuilder<Scheduled>) -> Client {
+    attach(builder, pair(server)).0.unwrap()
+}
+
+/// A connection of a server of ours; its client's end.
+fn pair(server: &Server) -> End {
+    let ((its, end), (stream, _other)) = (pipe::pair(ROOMY), Stream::pair().unwrap());
+    NEXT.set((Some(its), None));
+    server.attach(stream).unwrap();
+    end
+}
+
+/// A client at this end, and its timer.
+fn attach(builder: ClientBuilder<Scheduled>, end: End) -> (Result<Client, OpenError>, Bell) {
     let (bell, (stream, _other)) = (Bell::default(), Stream::pair().unwrap());
     NEXT.set((Some(end), Some(bell.clone())));
-    (block_on(builder.attach(stream)).unwrap(), bell)
+    (block_on(builder.attach(stream)), bell)
 }

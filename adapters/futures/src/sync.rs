@@ -1,5 +1,5 @@
-//! Who runs when: the locks under which it is decided who is woken, and the clock. Called by `link`, `seat` and
-//! `host`. They are std's; in the tests of `schedules` the locks are shuttle's, and time stands still.
+//! Who runs when: the locks under which it is decided who is woken, and the clock. Called by `link`, `seat`
+//! and `host`. They are std's; in the tests of `schedules` the locks are shuttle's, and time stands still.
 
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
