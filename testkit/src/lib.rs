@@ -46,6 +46,8 @@ mod line;
 mod link;
 mod net;
 mod pair;
+#[cfg(shuttle)]
+pub mod schedules;
 mod side;
 mod trace;
 pub mod words;

@@ -288,7 +288,7 @@ impl Link {
     }
 
     /// Whether something is left to write, and nobody waits to do it.
-    fn drive(self: &Arc<Self>, state: &mut State) -> bool {
+    pub(crate) fn drive(self: &Arc<Self>, state: &mut State) -> bool {
         let mut left = false;
         // To the end, although it is no turn of its own: there may be nobody else to go on, or to arm
         // the timer. It ends, for nothing is read.

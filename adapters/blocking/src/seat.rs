@@ -100,8 +100,11 @@ impl Link {
         state.unpark_reader();
         self.look_later(state);
         if let Some((_, heir)) = state.parked.first() {
-            heir.unpark();
-        } else if state.session.connection().unsent() > 0 || state.inbox.has_events() {
+            return heir.unpark();
+        }
+        // Such as the credit for what it takes with it: as a rule the socket has room.
+        let left = state.session.connection().unsent() > 0 && self.drive(state);
+        if left || state.inbox.has_events() {
             self.drive_in_background(state);
         }
     }

@@ -258,8 +258,8 @@ impl State {
         if let Some(reason) = self.inbox.closed() {
             self.closed.get_or_init(|| reason.clone());
         }
+        // The reader, if it sleeps, is woken by whoever has the seat and leaves it now.
         self.stir(|_| true);
-        self.unpark_reader();
     }
 
     pub(crate) fn unpark(&self, which: impl Fn(Option<usize>) -> bool) {

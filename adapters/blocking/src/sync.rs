@@ -13,7 +13,7 @@ pub(crate) use rustix::event::poll;
 #[cfg(all(test, shuttle))]
 mod scheduled;
 #[cfg(all(test, shuttle))]
-pub(crate) use scheduled::{Condvar, Mutex, MutexGuard, now, poll, set_time, thread};
+pub(crate) use scheduled::{Condvar, Mutex, MutexGuard, now, poll, thread};
 
 /// The time.
 #[cfg(not(all(test, shuttle)))]

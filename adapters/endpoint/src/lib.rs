@@ -34,6 +34,7 @@ mod pause;
 mod server_settings;
 mod status;
 mod stop;
+mod sync;
 mod topics;
 
 #[cfg(unix)]

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::sync::thread_local;
+
 thread_local! {
     /// What the innermost listener is one of. It is compared, and never followed.
     static LISTENS_FOR: Cell<*const ()> = const { Cell::new(ptr::null()) };
@@ -12,13 +14,13 @@ thread_local! {
 
 /// Runs a listener, or polls it: one of those that this is shared by.
 pub fn listen_for<S, T>(services: &Arc<S>, listen: impl FnOnce() -> T) -> T {
-    let _before = Before(LISTENS_FOR.replace(Arc::as_ptr(services).cast()));
+    let _before = Before(LISTENS_FOR.with(|of| of.replace(Arc::as_ptr(services).cast())));
     listen()
 }
 
 /// Whether the calling code is such a listener. What it has run elsewhere is not.
 pub fn listens_for<S>(services: &Arc<S>) -> bool {
-    LISTENS_FOR.get() == Arc::as_ptr(services).cast()
+    LISTENS_FOR.with(Cell::get) == Arc::as_ptr(services).cast()
 }
 
 /// Whose it was before; so it is again, also when a listener unwinds.
@@ -26,7 +28,7 @@ struct Before(*const ());
 
 impl Drop for Before {
     fn drop(&mut self) {
-        LISTENS_FOR.set(self.0);
+        LISTENS_FOR.with(|of| of.set(self.0));
     }
 }
 

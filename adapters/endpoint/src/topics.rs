@@ -1,14 +1,16 @@
 //! `Topics`: a server's broker behind a mutex, and the connections that its commands are for. Called by
 //! adapters; knows the core's hall.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use switchboard::{
     Asked, Broker, BrokerLimits, CallError, CallId, ConnectionId, Failure, Hall, Line, Options,
     Owner, Publication, Status, ToPayload,
 };
+
+use crate::sync::{self, AtomicBool, Mutex};
 
 /// So long a connection's publications may wait for others that come behind them, which are written together
 /// then: a write for a subscriber costs about as much as many of them.
@@ -52,7 +54,7 @@ impl<L: Line<Time = Instant>> Topics<L> {
     /// Asks something of the broker, and gives its commands to their connections, now or with the next flush.
     pub fn with<R>(&self, ask: impl FnOnce(&mut Broker) -> R) -> R {
         self.with_hall(|hall| {
-            let answer = hall.with(Instant::now(), ask);
+            let answer = hall.with(sync::now(), ask);
             if hall.is_pending() {
                 self.full.store(hall.is_full(), Ordering::Relaxed);
                 self.pending.store(true, Ordering::Release);
@@ -119,7 +121,7 @@ impl<L: Line<Time = Instant>> Topics<L> {
             return;
         }
         self.full.store(false, Ordering::Relaxed);
-        let now = Instant::now();
+        let now = sync::now();
         let given = self.with_hall(|hall| hall.take_given(now));
         for line in given {
             line.flush(now);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant as SystemInstant;
 
@@ -22,6 +22,7 @@ use crate::peer::{Peer, PeerFacts};
 use crate::runtime::{Acceptor, Runtime};
 use crate::services::Services;
 use crate::serving::Serving;
+use crate::sync::{Mutex, MutexGuard};
 
 mod accepting;
 mod ending;

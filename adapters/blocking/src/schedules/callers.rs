@@ -1,8 +1,9 @@
 //! Callers of one client, each of whom gets its own answer. Part of `schedules`.
 
 use switchboard::{Config, Payload};
+use switchboard_testkit::schedules::{Echo, explore};
 
-use super::{Server, connect, explore, spawn};
+use super::{connect, spawn};
 use crate::Client;
 
 fn ask(client: &Client, numbers: impl IntoIterator<Item = u32>) {
@@ -14,7 +15,7 @@ fn ask(client: &Client, numbers: impl IntoIterator<Item = u32>) {
 #[test]
 fn each_of_several_callers_gets_its_own_answer_and_none_waits_for_ever() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         let callers = [10, 20, 30].map(|first| {
             let client = client.clone();
             spawn(move || ask(&client, first..first + 2))
@@ -30,7 +31,7 @@ fn each_of_several_callers_gets_its_own_answer_and_none_waits_for_ever() {
 #[test]
 fn a_caller_that_has_its_answer_leaves_its_seat_to_one_that_waits() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         // Both are under way before either is waited for: one reads for both, and then leaves.
         let (one, other) = (client.start("echo", &1).unwrap(), client.start("echo", &2).unwrap());
         let waits = spawn(move || one.wait());
@@ -44,7 +45,7 @@ fn a_caller_that_has_its_answer_leaves_its_seat_to_one_that_waits() {
 #[test]
 fn those_who_have_their_answers_go_while_another_waits_on() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         let unanswered = client.start::<u32>("never", &0).unwrap();
         let canceller = unanswered.canceller();
         let waits = spawn(move || unanswered.wait());
@@ -67,8 +68,8 @@ fn what_does_not_fit_into_the_socket_is_written_as_the_server_reads() {
     explore(|| {
         let mut config = Config::default();
         config.max_unsent = 4096;
-        let mut server = Server::new(Config::default());
-        server.socket_takes_little = true;
+        let mut server = Echo::new(Config::default());
+        server.takes_little = true;
         let (client, server) = connect(Client::builder().config(config), server);
         let unanswered = client.start::<u32>("never", &0).unwrap();
         let canceller = unanswered.canceller();
@@ -95,8 +96,8 @@ fn what_does_not_fit_into_the_socket_is_written_as_the_server_reads() {
 #[test]
 fn what_does_not_fit_into_the_socket_is_written_though_nobody_waits() {
     explore(|| {
-        let mut server = Server::new(Config::default());
-        (server.socket_takes_little, server.leaves_after) = (true, Some(4));
+        let mut server = Echo::new(Config::default());
+        (server.takes_little, server.leaves_after) = (true, Some(4));
         let (client, server) = connect(Client::builder(), server);
         let sends = client.clone();
         let sends = spawn(move || {
@@ -111,11 +112,28 @@ fn what_does_not_fit_into_the_socket_is_written_though_nobody_waits() {
 }
 
 #[test]
+fn what_a_caller_has_left_unwritten_that_has_its_answer_is_written_though_nobody_waits() {
+    explore(|| {
+        let mut server = Echo::new(Config::default());
+        (server.takes_little, server.leaves_after) = (true, Some(4));
+        let (client, server) = connect(Client::builder(), server);
+        let asks = client.start("echo", &1).unwrap();
+        let waits = spawn(move || asks.wait());
+        for _ in 0..3 {
+            client.send("big", &Payload::bytes(&[0; 3000])).unwrap();
+        }
+        assert_eq!(waits.join().unwrap(), Ok(1));
+        // Nobody else comes who would write.
+        assert_eq!(server.join().unwrap(), 3);
+    });
+}
+
+#[test]
 fn a_caller_who_waits_for_room_has_it_as_soon_as_another_has_its_answer() {
     explore(|| {
         let mut config = Config::default();
         config.max_calls = 1;
-        let (client, server) = connect(Client::builder(), Server::new(config));
+        let (client, server) = connect(Client::builder(), Echo::new(config));
         let callers = [10, 20, 30].map(|number| {
             let client = client.clone();
             spawn(move || ask(&client, [number]))
@@ -131,7 +149,7 @@ fn a_caller_who_waits_for_room_has_it_as_soon_as_another_has_its_answer() {
 #[test]
 fn pings_and_calls_wait_beside_each_other() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         let (pings, asks) = (client.clone(), client.clone());
         let pings = spawn(move || pings.ping().map(drop));
         let asks = spawn(move || ask(&asks, [1, 2]));

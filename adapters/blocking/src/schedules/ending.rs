@@ -1,14 +1,15 @@
 //! The end of a connection against those who wait for it. Part of `schedules`.
 
 use switchboard::{CallError, CloseReason, Config};
+use switchboard_testkit::schedules::{Echo, explore};
 
-use super::{Server, connect, explore, spawn};
+use super::{connect, spawn};
 use crate::Client;
 
 #[test]
 fn a_client_that_closes_waits_for_its_callers_and_all_end() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         let callers = [1, 2].map(|number| {
             let client = client.clone();
             spawn(move || (number, client.request::<u32>("echo", &number)))
@@ -29,7 +30,7 @@ fn a_client_that_closes_waits_for_its_callers_and_all_end() {
 #[test]
 fn a_client_that_is_aborted_ends_all_who_wait() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         let callers = ["never", "echo"].map(|channel| {
             let client = client.clone();
             spawn(move || client.request::<u32>(channel, &1))
@@ -50,7 +51,7 @@ fn a_client_that_is_aborted_ends_all_who_wait() {
 fn the_last_client_that_is_dropped_leaves_no_thread_behind() {
     explore(|| {
         let builder = Client::builder().on("news", |_, _: u32| {});
-        let (client, server) = connect(builder, Server::new(Config::default()));
+        let (client, server) = connect(builder, Echo::new(Config::default()));
         let other = client.clone();
         let other = spawn(move || other.request::<u32>("echo", &1));
         drop(client);
@@ -62,7 +63,7 @@ fn the_last_client_that_is_dropped_leaves_no_thread_behind() {
 #[test]
 fn whoever_calls_when_the_server_has_gone_is_told() {
     explore(|| {
-        let mut server = Server::new(Config::default());
+        let mut server = Echo::new(Config::default());
         server.leaves_after = Some(1);
         let (client, server) = connect(Client::builder(), server);
         let callers = [1, 2].map(|number| {

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use switchboard::{CallError, Config, Instant, Options};
+use switchboard_testkit::schedules::{Echo, explore, set_time};
 
-use super::{Server, connect, explore, spawn};
+use super::{connect, spawn};
 use crate::Client;
-use crate::sync::set_time;
 
 #[test]
 fn a_call_that_is_cancelled_ends_once_and_those_beside_it_as_ever() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         let call = client.start::<u32>("echo", &1).unwrap();
         let canceller = call.canceller();
         let waits = spawn(move || call.wait());
@@ -30,7 +30,7 @@ fn a_call_that_is_cancelled_ends_once_and_those_beside_it_as_ever() {
 #[test]
 fn a_call_that_nobody_answers_ends_when_it_is_cancelled() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         let call = client.start::<u32>("ignored", &1).unwrap();
         let canceller = call.canceller();
         let other = client.clone();
@@ -48,7 +48,7 @@ fn a_call_that_nobody_answers_ends_when_it_is_cancelled() {
 #[test]
 fn a_call_that_is_dropped_keeps_no_other_from_its_answer() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         let call = client.start::<u32>("echo", &1).unwrap();
         let others = [2, 3].map(|number| {
             let client = client.clone();
@@ -66,7 +66,7 @@ fn a_call_that_is_dropped_keeps_no_other_from_its_answer() {
 #[test]
 fn a_deadline_ends_the_call_that_has_it_and_no_other() {
     explore(|| {
-        let (client, server) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server) = connect(Client::builder(), Echo::new(Config::default()));
         let hasty = client.with(Options::new().deadline(Duration::from_secs(1)));
         let unanswered = hasty.start::<u32>("never", &1).unwrap();
         let asks = hasty.start::<u32>("echo", &2).unwrap();
@@ -74,7 +74,7 @@ fn a_deadline_ends_the_call_that_has_it_and_no_other() {
         let patient = client.clone();
         let patient = spawn(move || patient.request::<u32>("echo", &3));
         set_time(Duration::from_secs(2));
-        // The timer, which looks at the clock no more before it is set anew.
+        // The timer, which waits already and learns it only when it is set anew.
         let link = &client.shared.link;
         link.arm(&mut link.lock(), Some(Instant::ZERO));
         let ended = unanswered.join().unwrap();

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use switchboard::Config;
+use switchboard_testkit::schedules::{Echo, explore};
 
-use super::{Server, connect, explore, spawn};
+use super::{connect, spawn};
 use crate::Client;
 use crate::sync::{Condvar, Mutex};
 
@@ -29,7 +30,7 @@ fn listening(says: &[u32]) -> (Client, crate::sync::thread::JoinHandle<usize>, A
         hears.0.lock().unwrap().push(number);
         hears.1.notify_one();
     });
-    let mut server = Server::new(Config::default());
+    let mut server = Echo::new(Config::default());
     server.news.extend(says);
     let (client, server) = connect(builder, server);
     (client, server, heard)

@@ -3,29 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a lock is poisoned by a test that has failed")]
 
-use std::cell::Cell;
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, Timespec};
 pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use shuttle::thread::yield_now;
-
-std::thread_local! {
-    static PASSED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-}
-
-/// The time, which stands still: nobody is rescued by a timer from a wake-up that was lost.
-pub(crate) fn now() -> Instant {
-    static ORIGIN: OnceLock<Instant> = OnceLock::new();
-    *ORIGIN.get_or_init(Instant::now) + PASSED.get()
-}
-
-/// So much time has passed since the schedule began. A timer that waits already learns it when it is set
-/// anew.
-pub(crate) fn set_time(passed: Duration) {
-    PASSED.set(passed);
-}
+pub(crate) use switchboard_testkit::schedules::now;
 
 /// Waits for descriptors while others run. The descriptors are real, so that what is read from one depends on
 /// the schedule only.

@@ -1,13 +1,15 @@
 //! Call futures on several threads and the driver, all of which drive. Part of `schedules`.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use shuttle::future::block_on;
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread::spawn;
-use std::sync::Arc;
 use switchboard::{Config, Payload};
+use switchboard_testkit::schedules::{Echo, explore};
 
-use super::{Client, Server, connect, explore};
+use super::{Client, connect};
 
 fn ask(client: &Client, numbers: impl IntoIterator<Item = u32>) {
     for number in numbers {
@@ -18,7 +20,7 @@ fn ask(client: &Client, numbers: impl IntoIterator<Item = u32>) {
 #[test]
 fn each_of_several_calls_gets_its_own_answer_and_none_waits_for_ever() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         let callers = [10, 20, 30].map(|first| {
             let client = client.clone();
             spawn(move || ask(&client, first..first + 2))
@@ -34,7 +36,7 @@ fn each_of_several_calls_gets_its_own_answer_and_none_waits_for_ever() {
 #[test]
 fn a_call_that_is_alone_drives_and_so_does_the_next_one() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         ask(&client, 1..4);
         drop(client);
         server.join().unwrap();
@@ -44,7 +46,7 @@ fn a_call_that_is_alone_drives_and_so_does_the_next_one() {
 #[test]
 fn calls_of_one_task_end_beside_those_of_another_and_beside_pings() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         let pings = client.clone();
         let pings = spawn(move || block_on(pings.ping()).map(drop));
         let asks = client.clone();
@@ -63,7 +65,7 @@ fn a_call_that_waits_for_room_has_it_as_soon_as_another_has_its_answer() {
     explore(|| {
         let mut config = Config::default();
         config.max_calls = 1;
-        let (client, server, _) = connect(Client::builder(), Server::new(config));
+        let (client, server, _) = connect(Client::builder(), Echo::new(config));
         let callers = [10, 20, 30].map(|number| {
             let client = client.clone();
             spawn(move || ask(&client, [number]))
@@ -81,8 +83,8 @@ fn what_does_not_fit_into_the_transport_is_written_as_the_server_reads() {
     explore(|| {
         let mut config = Config::default();
         config.max_unsent = 4096;
-        let mut server = Server::new(Config::default());
-        server.room = 2000;
+        let mut server = Echo::new(Config::default());
+        server.takes_little = true;
         let (client, server, _) = connect(Client::builder().config(config), server);
         let senders = [client.clone(), client.clone()].map(|client| {
             spawn(move || {
@@ -102,9 +104,24 @@ fn what_does_not_fit_into_the_transport_is_written_as_the_server_reads() {
 }
 
 #[test]
+fn a_call_that_is_alone_leaves_what_is_too_much_for_a_turn_to_the_driver() {
+    explore(|| {
+        let mut config = Config::default();
+        config.turn_frames = 1;
+        let mut server = Echo::new(Config::default());
+        // A ping is a turn of which nobody is told.
+        server.pings = true;
+        let (client, server, _) = connect(Client::builder().config(config), server);
+        ask(&client, 1..3);
+        drop(client);
+        server.join().unwrap();
+    });
+}
+
+#[test]
 fn messages_come_though_a_call_drove_before_there_was_a_listener() {
     explore(|| {
-        let mut server = Server::new(Config::default());
+        let mut server = Echo::new(Config::default());
         server.news = vec![1, 2];
         let heard = Arc::<(Mutex<Vec<u32>>, Condvar)>::default();
         let hears = Arc::clone(&heard);
@@ -131,7 +148,7 @@ fn messages_come_though_a_call_drove_before_there_was_a_listener() {
 #[test]
 fn a_listener_that_is_registered_while_a_call_drives_has_the_driver_drive() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         let asks = client.clone();
         let asks = spawn(move || ask(&asks, [1, 2]));
         let guard = client.on("news", |_, _: u32| async {}).unwrap();

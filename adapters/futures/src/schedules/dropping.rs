@@ -10,9 +10,9 @@ use shuttle::future::{block_on, yield_now};
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread::spawn;
 use switchboard::{CallError, Config, Options};
+use switchboard_testkit::schedules::{Echo, explore, set_time};
 
-use super::{Client, Server, connect, explore};
-use crate::sync::set_time;
+use super::{Client, connect};
 
 /// Polls a future a few times, whenever its task is woken or has its turn.
 async fn poll_some<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
@@ -29,7 +29,7 @@ async fn poll_some<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 #[test]
 fn a_call_that_is_dropped_at_any_time_keeps_no_other_from_its_answer() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         let drops = ["echo", "never"].map(|channel| {
             let client = client.clone();
             spawn(move || {
@@ -56,7 +56,7 @@ fn a_call_that_waits_for_room_and_is_dropped_leaves_the_room_to_the_next_one() {
     explore(|| {
         let mut config = Config::default();
         config.max_calls = 1;
-        let (client, server, _) = connect(Client::builder(), Server::new(config));
+        let (client, server, _) = connect(Client::builder(), Echo::new(config));
         let drops = [client.clone(), client.clone()].map(|client| {
             spawn(move || {
                 block_on(async {
@@ -80,7 +80,7 @@ fn a_call_that_waits_for_room_and_is_dropped_leaves_the_room_to_the_next_one() {
 #[test]
 fn a_call_that_is_put_aside_keeps_no_other_from_its_answer() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         let other = client.clone();
         let other = spawn(move || block_on(other.request::<u32>("echo", &2)));
         let mut call = client.request::<u32>("echo", &1);
@@ -97,7 +97,7 @@ fn a_call_that_is_put_aside_keeps_no_other_from_its_answer() {
 #[test]
 fn a_call_that_moves_to_another_task_is_woken_there() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         let beside = client.clone();
         let beside = spawn(move || block_on(beside.request::<u32>("echo", &2)));
         let mut call = client.request::<u32>("echo", &1);
@@ -115,7 +115,7 @@ fn a_call_that_moves_to_another_task_is_woken_there() {
 #[test]
 fn a_deadline_ends_the_call_that_has_it_and_no_other() {
     explore(|| {
-        let (client, server, pipe) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, bell) = connect(Client::builder(), Echo::new(Config::default()));
         let hasty = client.with(Options::new().deadline(Duration::from_secs(1)));
         let unanswered = hasty.request::<u32>("never", &1);
         let asks = hasty.request::<u32>("echo", &2);
@@ -125,11 +125,11 @@ fn a_deadline_ends_the_call_that_has_it_and_no_other() {
         let patient = client.clone();
         let patient = spawn(move || block_on(patient.request::<u32>("echo", &3)));
         // A timer wakes only whoever has asked for it.
-        while !pipe.is_armed() {
+        while !bell.is_armed() {
             shuttle::thread::yield_now();
         }
         set_time(Duration::from_secs(2));
-        pipe.ring();
+        bell.ring();
         let ended = unanswered.join().unwrap();
         assert!(matches!(ended, Err(CallError::Deadline(_))), "{ended:?}");
         let asked = asks.join().unwrap();

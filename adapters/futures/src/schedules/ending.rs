@@ -3,13 +3,14 @@
 use shuttle::future::block_on;
 use shuttle::thread::spawn;
 use switchboard::{CallError, CloseReason, Config};
+use switchboard_testkit::schedules::{Echo, explore};
 
-use super::{Client, Server, connect, explore};
+use super::{Client, connect};
 
 #[test]
 fn a_client_that_closes_waits_for_its_calls_and_all_end() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         let callers = [1, 2].map(|number| {
             let client = client.clone();
             spawn(move || (number, block_on(client.request::<u32>("echo", &number))))
@@ -30,7 +31,7 @@ fn a_client_that_closes_waits_for_its_calls_and_all_end() {
 #[test]
 fn a_client_that_is_aborted_ends_all_who_wait() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         let callers = ["never", "echo"].map(|channel| {
             let client = client.clone();
             spawn(move || block_on(client.request::<u32>(channel, &1)))
@@ -50,7 +51,7 @@ fn a_client_that_is_aborted_ends_all_who_wait() {
 #[test]
 fn the_last_client_that_is_dropped_ends_the_driver_when_all_calls_have_ended() {
     explore(|| {
-        let (client, server, _) = connect(Client::builder(), Server::new(Config::default()));
+        let (client, server, _) = connect(Client::builder(), Echo::new(Config::default()));
         // A call lives on without its client.
         let calls = [1, 2].map(|number| (number, client.request::<u32>("echo", &number)));
         let calls = calls.map(|(number, call)| spawn(move || (number, block_on(call))));
@@ -66,7 +67,7 @@ fn the_last_client_that_is_dropped_ends_the_driver_when_all_calls_have_ended() {
 #[test]
 fn whoever_calls_when_the_server_has_gone_is_told() {
     explore(|| {
-        let mut server = Server::new(Config::default());
+        let mut server = Echo::new(Config::default());
         server.leaves_after = Some(1);
         let (client, server, _) = connect(Client::builder(), server);
         let callers = [1, 2].map(|number| {

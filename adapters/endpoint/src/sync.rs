@@ -1,0 +1,18 @@
+//! Locks under which others are taken, what belongs to one thread, and the clock. Called by `topics` and
+//! `listening`. They are std's; where the adapters' tests try schedules they are shuttle's, whose threads are
+//! one of the system's, which would wait for itself at a lock of std's; and time stands still.
+
+#[cfg(not(shuttle))]
+pub(crate) use std::{sync::Mutex, sync::atomic::AtomicBool, thread_local};
+
+#[cfg(shuttle)]
+pub(crate) use {
+    shuttle::{sync::Mutex, sync::atomic::AtomicBool, thread_local},
+    switchboard_testkit::schedules::now,
+};
+
+/// The time.
+#[cfg(not(shuttle))]
+pub(crate) fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}
