@@ -179,6 +179,8 @@ impl Open {
         let mut drives = answer.is_pending() && is_alone(&mut state);
         if drives {
             link.sit(&mut state, *ticket, cx.waker());
+            // If the answer comes now, it is here that it is seen: to be woken for it would be for nothing.
+            state.wakers.looks(*ticket);
             state.now = link.now();
             link.nudge(&mut state);
             answer = state.inbox.answer(*ticket);

@@ -24,6 +24,16 @@ pub(crate) fn a_call_that_is_alone(attempt: &mut Attempt) {
     home.ends();
 }
 
+#[test]
+fn a_call_that_is_alone_is_not_woken_for_the_answer_that_it_reads_itself() {
+    let home = Home::alone();
+    for _ in 0..10 {
+        let (sum, woken) = world::finish_and_look(home.client.request::<u32>("add", &(40, 2)));
+        assert_eq!((sum, woken), (world::Came::Ready(Ok(42)), false));
+    }
+    home.ends();
+}
+
 pub(crate) fn a_call_without_end(attempt: &mut Attempt) {
     let home = Home::alone();
     attempt.of_endless(home.client.request::<()>("hang", &()));

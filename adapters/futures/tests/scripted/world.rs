@@ -435,8 +435,11 @@ pub(crate) enum Came<T> {
 
 /// Goes on for so many steps with a future, which is polled when it was woken, and drops it.
 pub(crate) fn go<F: Future>(steps: usize, future: F) -> Came<F::Output> {
-    let (mut future, woken) = (pin!(future), Flag::new());
-    let waker = Waker::from(Arc::clone(&woken));
+    go_in(steps, future, &Flag::new())
+}
+
+fn go_in<F: Future>(steps: usize, future: F, woken: &Arc<Flag>) -> Came<F::Output> {
+    let (mut future, waker) = (pin!(future), Waker::from(Arc::clone(woken)));
     for _ in 0..steps {
         let first = woken.is_set() && WORLD.with_borrow_mut(|world| world.next(2) == 0);
         if first || !step() {
@@ -458,6 +461,12 @@ pub(crate) fn finish<F: Future>(future: F) -> F::Output {
         Came::Dropped => panic!("this goes on for ever"),
         Came::Waits => panic!("it waits, and nobody wakes it"),
     }
+}
+
+/// The end of a future, and whether its task is woken then though it need not be polled any more.
+pub(crate) fn finish_and_look<F: Future>(future: F) -> (Came<F::Output>, bool) {
+    let woken = Flag::new();
+    (go_in(MOST_STEPS, future, &woken), woken.is_set())
 }
 
 /// What a future gives when it is polled once, in a task of its own.
