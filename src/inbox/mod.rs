@@ -282,6 +282,11 @@ impl Inbox {
                 Event::Request { call, .. } if self.stopped.contains(&call) => {
                     self.respond(now, session, call, Ok(Payload::null()));
                 }
+                event @ Event::Hello(_) => {
+                    // From many nothing else comes for long.
+                    self.events.shrink_to_fit();
+                    return Some(event);
+                }
                 event => return Some(event),
             }
         }

@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use switchboard::service::{RegisterError, Registration};
 use switchboard::{Backoff, Config, Failure, FromPayload, SessionStatus, ToPayload};
 use switchboard_endpoint::{Address, ClientSettings, Credentials, OpenError, Stream, Unopened};
@@ -158,7 +159,7 @@ impl<R: Runtime> ClientBuilder<R> {
     /// [`OpenError`]: what a program can match on.
     pub async fn connect(self, address: &str) -> Result<Client<R>, OpenError> {
         let (client, driver) = self.connect_with_driver(address).await?;
-        R::spawn(async move { drop(driver.await) });
+        R::spawn(driver.map(drop));
         Ok(client)
     }
 
@@ -205,7 +206,7 @@ impl<R: Runtime> ClientBuilder<R> {
         let (stream, server) = builder.settings.attach(stream)?;
         let opened = (R::transport(stream)?, server);
         let (client, driver) = builder.open(Ok(opened)).await?;
-        R::spawn(async move { drop(driver.await) });
+        R::spawn(driver.map(drop));
         Ok(client)
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant as SystemInstant;
 
+use futures_util::FutureExt;
 use switchboard::service::ServerStatus;
 use switchboard::{Config, Connection, ConnectionId, Failure, Instant, Pump, Session};
 use switchboard_endpoint::{
@@ -248,10 +249,8 @@ impl Host {
             state.connections.insert(id, Served { link: Arc::clone(&link), peer });
         }
         let driver = Driver::new(link, serving, None);
-        R::spawn(async move {
-            driver.await;
-            drop(served);
-        });
+        // No async block: it would have room for the driver twice, as long as the connection lives.
+        R::spawn(driver.map(|_| drop(served)));
         Ok(())
     }
 

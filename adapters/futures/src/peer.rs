@@ -64,7 +64,7 @@ pub(crate) struct PeerFacts {
     pub(crate) hello: Option<PeerHello>,
     pub(crate) state: Option<Arc<dyn Any + Send + Sync>>,
     /// Why the connection ended, once it has.
-    pub(crate) closed: Arc<OnceLock<CloseReason>>,
+    pub(crate) closed: Arc<OnceLock<Box<CloseReason>>>,
 }
 
 impl Drop for PeerFacts {
@@ -231,7 +231,7 @@ impl Peer {
     /// Why the connection ended, once it has.
     #[must_use]
     pub fn closed(&self) -> Option<CloseReason> {
-        self.facts.closed.get().cloned()
+        self.facts.closed.get().map(|reason| (**reason).clone())
     }
 
     pub(crate) fn link(&self) -> Result<Arc<Link>, CallError> {

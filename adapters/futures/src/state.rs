@@ -58,7 +58,7 @@ pub(crate) struct State {
     /// Other things are expected than answers to calls: the driver never leaves its seat.
     pub(crate) expects_more: bool,
     /// Why the connection ended, once it has.
-    pub(crate) closed: Arc<OnceLock<CloseReason>>,
+    pub(crate) closed: Arc<OnceLock<Box<CloseReason>>>,
     /// The transport is done with.
     pub(crate) done: bool,
 }
@@ -208,7 +208,7 @@ impl State {
 
     fn tell_the_end(&self) {
         if let Some(reason) = self.inbox.closed() {
-            self.closed.get_or_init(|| reason.clone());
+            self.closed.get_or_init(|| Box::new(reason.clone()));
         }
     }
 }
