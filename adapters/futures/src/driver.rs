@@ -203,18 +203,21 @@ impl Future for Driver {
         this.serving.begin_turn(budget);
         let mut began = None;
         for _ in 0..TURN {
-            let (more, closed, now) = {
+            let (more, closed, now, asked, came) = {
                 let mut state = this.link.enter_as_driver();
                 let began = *began.get_or_insert_with(|| state.frames_in());
                 let more = this.link.drive(&mut state);
                 let spent = state.frames_in().saturating_sub(began) >= u64::from(budget);
                 let closed = if state.done { state.inbox.closed().cloned() } else { None };
-                (more || spent, closed, state.now)
+                let came = state.inbox.has_events();
+                (more || spent, closed, state.now, state.asks_driver(), came)
             };
             // One after the other: what a handler does may bring events, and their answers room.
-            let opened = this.open();
-            this.tell();
-            let came = this.take_events(cx) || opened;
+            let opened = asked && this.open();
+            if asked {
+                this.tell();
+            }
+            let came = (came && this.take_events(cx)) || opened;
             if closed.is_some() {
                 this.serving.end();
             }

@@ -153,6 +153,11 @@ impl State {
         self.wakers.stir(Stir::Call(call));
     }
 
+    /// Whether a transport is to be opened, or something to be told.
+    pub(crate) fn asks_driver(&self) -> bool {
+        self.connects || self.introduces || !self.statuses.is_empty()
+    }
+
     /// What the driver is to deal with next.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
         self.inbox.next_event(self.now, &mut self.session)

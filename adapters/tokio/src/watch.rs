@@ -1,7 +1,7 @@
 //! What tokio's reactor watches: streams and listeners. Called by the runtime; knows the endpoint.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -18,29 +18,32 @@ fn watch<T: AsRawFd>(end: T, interest: Interest) -> io::Result<AsyncFd<T>> {
 
 type Accepted = (Stream, Option<Credentials>);
 
+/// A stream that is watched for bytes, and for room to write only while there is none: a reactor that watched for
+/// both would be woken whenever the peer has read, which is once for each call.
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: AsyncFd<Stream>,
-    /// Of two pipes the one to write, until it is shut: it stays open for as long as it is here.
-    write: Option<Mutex<Option<AsyncFd<Arc<OwnedFd>>>>>,
+    /// One to read and one to write.
+    two_pipes: bool,
+    /// What is watched for room. Of two pipes the one to write, until it is shut: it stays open for as long as it
+    /// is here. Of a socket another descriptor, from when there is no room until all is written.
+    write: Mutex<Option<AsyncFd<Arc<OwnedFd>>>>,
 }
 
 impl Watched {
     pub(crate) fn new(stream: Stream) -> io::Result<Self> {
         let write = stream.write_fd().map(|end| watch(end, Interest::WRITABLE)).transpose()?;
-        let write_here = write.is_none().then_some(Interest::WRITABLE);
-        let interest = write_here.map_or(Interest::READABLE, |write| write | Interest::READABLE);
-        Ok(Self { stream: watch(stream, interest)?, write: write.map(|end| Mutex::new(Some(end))) })
+        let two_pipes = write.is_some();
+        let stream = watch(stream, Interest::READABLE)?;
+        Ok(Self { stream, two_pipes, write: Mutex::new(write) })
     }
 
-    fn write(&self) -> Option<MutexGuard<'_, Option<AsyncFd<Arc<OwnedFd>>>>> {
-        Some(self.write.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    fn write(&self) -> MutexGuard<'_, Option<AsyncFd<Arc<OwnedFd>>>> {
+        self.write.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn give_back(&self) {
-        if let Some(mut end) = self.write() {
-            *end = None;
-        }
+        *self.write() = None;
     }
 }
 
@@ -59,23 +62,27 @@ impl Transport for Watched {
     }
 
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.write().as_deref() {
-            Some(Some(end)) => end.poll_write_ready(cx).map_ok(drop),
+        let mut write = self.write();
+        if write.is_none() && !self.two_pipes {
+            // If there is no other descriptor to be had, whoever writes tries again.
+            let end = self.stream.get_ref().as_fd().try_clone_to_owned()?;
+            *write = Some(watch(Arc::new(end), Interest::WRITABLE)?);
+        }
+        match &*write {
+            Some(end) => end.poll_write_ready(cx).map_ok(drop),
             // Whoever writes learns that it is shut.
-            Some(None) => Poll::Ready(Ok(())),
-            None => self.stream.poll_write_ready(cx).map_ok(drop),
+            None => Poll::Ready(Ok(())),
         }
     }
 
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let stream = self.stream.get_ref();
-        match self.write().as_deref() {
-            Some(Some(end)) => {
-                end.try_io(Interest::WRITABLE, |_| stream.try_write_vectored(slices))
-            }
-            Some(None) => stream.try_write_vectored(slices),
-            None => self.stream.try_io(Interest::WRITABLE, |_| stream.try_write_vectored(slices)),
+        let (stream, mut write) = (self.stream.get_ref(), self.write());
+        let Some(end) = &*write else { return stream.try_write_vectored(slices) };
+        let written = end.try_io(Interest::WRITABLE, |_| stream.try_write_vectored(slices))?;
+        if !self.two_pipes && written == slices.iter().map(|slice| slice.len()).sum() {
+            *write = None;
         }
+        Ok(written)
     }
 
     fn shutdown_write(&self) -> io::Result<()> {
@@ -109,5 +116,47 @@ impl Acceptor for Accepting {
 
     fn is_exhausted(&self) -> bool {
         self.0.get_ref().is_exhausted()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// Writes until there is no room.
+    fn fill(end: &Watched) -> usize {
+        let piece = [7; 1 << 16];
+        let mut all = 0;
+        loop {
+            match end.try_write_vectored(&[IoSlice::new(&piece)]) {
+                Ok(written) => all += written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return all,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_has_another_descriptor_while_it_waits_for_room_and_no_longer() {
+        let (one, other) = Stream::pair().unwrap();
+        let (one, other) = (Watched::new(one).unwrap(), Watched::new(other).unwrap());
+        for _ in 0..2 {
+            let mut lacking = fill(&one);
+            assert!(one.write().is_none(), "nobody waits");
+            let mut waiting = poll_fn(|cx| one.poll_writable(cx));
+            let ready = futures_util::future::poll_immediate(&mut waiting).await;
+            assert!(ready.is_none() && one.write().is_some());
+            let mut buffer = vec![0; 1 << 20];
+            while lacking > 0 {
+                lacking -= poll_fn(|cx| other.poll_read(cx, &mut buffer)).await.unwrap();
+            }
+            waiting.await.unwrap();
+            assert_eq!(one.try_write_vectored(&[IoSlice::new(b"room")]).unwrap(), 4);
+            assert!(one.write().is_none(), "all is written");
+            let mut buffer = [0; 5];
+            assert_eq!(poll_fn(|cx| other.poll_read(cx, &mut buffer)).await.unwrap(), 4);
+        }
     }
 }
