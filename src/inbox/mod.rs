@@ -317,6 +317,13 @@ impl Inbox {
     ) {
         self.stopped.remove(&call);
         self.items.close(call);
+        if self.answers.is_empty() {
+            // Any other error: the connection has ended meanwhile, and has told the caller.
+            let given = session.connection().respond(now, call, answer.as_ref());
+            if given != Err(Rejected::Full) {
+                return;
+            }
+        }
         self.answers.push_back((call, answer));
         self.send_answers(now, session);
     }
@@ -328,7 +335,7 @@ impl Inbox {
             if session.connection().respond(now, *call, answer.as_ref()) == Err(Rejected::Full) {
                 return;
             }
-            // Any other error: the connection has ended meanwhile, and has told the caller.
+            // Any other error: as above.
             self.stopped.remove(call);
             self.answers.pop_front();
         }

@@ -60,12 +60,18 @@ type Authorize =
 
 /// One handler. A clone is the same one.
 #[derive(Clone)]
-pub(crate) struct Handler {
-    pub(crate) channel: Arc<str>,
-    run: Arc<Run<Payload>>,
+pub(crate) struct Handler(Arc<Named>);
+
+struct Named {
+    channel: Arc<str>,
+    run: Box<Run<Payload>>,
 }
 
 impl Handler {
+    pub(crate) fn channel(&self) -> &Arc<str> {
+        &self.0.channel
+    }
+
     /// Calls it; a panic becomes an answer.
     pub(crate) fn call(
         &self,
@@ -73,7 +79,7 @@ impl Handler {
         args: Payload,
         limits: PayloadLimits,
     ) -> Work<Answer> {
-        (self.run)(context, args, limits)
+        (self.0.run)(context, args, limits)
     }
 }
 
@@ -156,7 +162,7 @@ impl Services {
         Fut: Future<Output = Result<R, Failure>> + Send + 'static,
     {
         let handler = Arc::new(handler);
-        let run: Arc<Run<Payload>> = Arc::new(move |context, args, limits| {
+        let run: Box<Run<Payload>> = Box::new(move |context, args, limits| {
             let handler = Arc::clone(&handler);
             // In here from the beginning, so that every panic ends here.
             let work = async move {
@@ -167,8 +173,8 @@ impl Services {
             let work = AssertUnwindSafe(work).catch_unwind();
             Box::pin(work.map(|done| done.unwrap_or_else(|_| Err(panicked()))))
         });
-        let handler = Handler { channel: channel.into(), run };
-        self.offers.handle(channel, handler)
+        let named = Named { channel: channel.into(), run };
+        self.offers.handle(channel, Handler(Arc::new(named)))
     }
 
     pub(crate) fn listen<M, F, Fut>(

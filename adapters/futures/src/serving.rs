@@ -217,7 +217,7 @@ impl Serving {
         let (handle, registration) = AbortHandle::new_pair();
         let context = Context {
             peer: Peer::new(facts),
-            channel: Arc::clone(&handler.channel),
+            channel: Arc::clone(handler.channel()),
             headers: request.headers(),
             call: Some((call, deadline)),
             stop: Some(handle.clone()),

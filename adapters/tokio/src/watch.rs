@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use switchboard_endpoint::{Credentials, Listener, Stream};
 use switchboard_futures::{Acceptor, Transport};
 use tokio::io::{Interest, unix::AsyncFd};
+use tokio::runtime::Handle;
 
 /// What takes its place is `unsafe`, as a descriptor might be closed or change while it is watched. Those of
 /// the endpoint do not.
@@ -18,16 +19,18 @@ fn watch<T: AsRawFd>(end: T, interest: Interest) -> io::Result<AsyncFd<T>> {
 
 type Accepted = (Stream, Option<Credentials>);
 
-/// A stream that is watched for bytes, and for room to write only while there is none: a reactor that watched for
-/// both would be woken whenever the peer has read, which is once for each call.
+/// A stream that is watched for bytes, and for room to write only while there is none: a reactor that watched
+/// for both would be woken whenever the peer has read, which is once for each call.
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: AsyncFd<Stream>,
     /// One to read and one to write.
     two_pipes: bool,
-    /// What is watched for room. Of two pipes the one to write, until it is shut: it stays open for as long as it
-    /// is here. Of a socket another descriptor, from when there is no room until all is written.
+    /// What is watched for room. Of two pipes the one to write, until it is shut: it stays open for as long
+    /// as it is here. Of a socket another descriptor, from when there is no room until all is written.
     write: Mutex<Option<AsyncFd<Arc<OwnedFd>>>>,
+    /// Who watches: whoever writes may be on a thread of another's.
+    runtime: Handle,
 }
 
 impl Watched {
@@ -35,7 +38,7 @@ impl Watched {
         let write = stream.write_fd().map(|end| watch(end, Interest::WRITABLE)).transpose()?;
         let two_pipes = write.is_some();
         let stream = watch(stream, Interest::READABLE)?;
-        Ok(Self { stream, two_pipes, write: Mutex::new(write) })
+        Ok(Self { stream, two_pipes, write: Mutex::new(write), runtime: Handle::current() })
     }
 
     fn write(&self) -> MutexGuard<'_, Option<AsyncFd<Arc<OwnedFd>>>> {
@@ -66,6 +69,7 @@ impl Transport for Watched {
         if write.is_none() && !self.two_pipes {
             // If there is no other descriptor to be had, whoever writes tries again.
             let end = self.stream.get_ref().as_fd().try_clone_to_owned()?;
+            let _entered = self.runtime.enter();
             *write = Some(watch(Arc::new(end), Interest::WRITABLE)?);
         }
         match &*write {
@@ -116,47 +120,5 @@ impl Acceptor for Accepting {
 
     fn is_exhausted(&self) -> bool {
         self.0.get_ref().is_exhausted()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use super::*;
-
-    /// Writes until there is no room.
-    fn fill(end: &Watched) -> usize {
-        let piece = [7; 1 << 16];
-        let mut all = 0;
-        loop {
-            match end.try_write_vectored(&[IoSlice::new(&piece)]) {
-                Ok(written) => all += written,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return all,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_socket_has_another_descriptor_while_it_waits_for_room_and_no_longer() {
-        let (one, other) = Stream::pair().unwrap();
-        let (one, other) = (Watched::new(one).unwrap(), Watched::new(other).unwrap());
-        for _ in 0..2 {
-            let mut lacking = fill(&one);
-            assert!(one.write().is_none(), "nobody waits");
-            let mut waiting = poll_fn(|cx| one.poll_writable(cx));
-            let ready = futures_util::future::poll_immediate(&mut waiting).await;
-            assert!(ready.is_none() && one.write().is_some());
-            let mut buffer = vec![0; 1 << 20];
-            while lacking > 0 {
-                lacking -= poll_fn(|cx| other.poll_read(cx, &mut buffer)).await.unwrap();
-            }
-            waiting.await.unwrap();
-            assert_eq!(one.try_write_vectored(&[IoSlice::new(b"room")]).unwrap(), 4);
-            assert!(one.write().is_none(), "all is written");
-            let mut buffer = [0; 5];
-            assert_eq!(poll_fn(|cx| other.poll_read(cx, &mut buffer)).await.unwrap(), 4);
-        }
     }
 }
