@@ -171,6 +171,7 @@ fn calls_that_waited_behind_answers_have_a_budget_for_each_turn() {
     assert!(finish(join_all(calls)).iter().all(Result::is_ok));
 }
 
+// Threat 31.
 #[test]
 fn whoever_does_not_read_has_no_more_answers_made_than_handlers_run() {
     let (server, count, opens) = counting_behind_a_gate(1);
@@ -188,6 +189,7 @@ fn whoever_does_not_read_has_no_more_answers_made_than_handlers_run() {
     assert_eq!(served(&count), 20);
 }
 
+// Threat 31.
 #[test]
 fn what_is_published_by_one_who_does_not_read_its_answers_takes_no_memory() {
     let (server, _) = counting();
