@@ -278,7 +278,11 @@ impl Inbox {
     /// Calls that nobody waits for any more are answered in passing: the core tells why, whatever is said.
     pub fn next_event(&mut self, now: Instant, session: &mut Session) -> Option<Event> {
         loop {
-            match self.events.remove(self.next_at()?)? {
+            let next = match self.next_at()? {
+                0 => self.events.pop_front(),
+                behind => self.events.remove(behind),
+            };
+            match next? {
                 Event::Request { call, .. } if self.stopped.contains(&call) => {
                     self.respond(now, session, call, Ok(Payload::null()));
                 }
