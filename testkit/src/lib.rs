@@ -46,7 +46,7 @@ mod line;
 mod link;
 mod net;
 mod pair;
-#[cfg(shuttle)]
+#[cfg(feature = "_schedules")]
 pub mod schedules;
 mod side;
 mod trace;
