@@ -275,7 +275,8 @@ impl Inbox {
     }
 
     /// What whoever serves is to deal with next; no call while the inbox [is choked](Self::is_choked).
-    /// Calls that nobody waits for any more are answered in passing: the core tells why, whatever is said.
+    /// Calls that nobody waits for any more are answered in passing: the core tells why, whatever is said. So
+    /// an [`Event::Cancelled`] may be of a call that is never given.
     pub fn next_event(&mut self, now: Instant, session: &mut Session) -> Option<Event> {
         loop {
             let next = match self.next_at()? {
@@ -303,7 +304,8 @@ impl Inbox {
         self.events.iter().position(may)
     }
 
-    /// Whether [`next_event`](Self::next_event) may have something.
+    /// Whether [`next_event`](Self::next_event) has something, or answers something in passing, which is to
+    /// be written then.
     #[must_use]
     pub fn has_events(&self) -> bool {
         self.next_at().is_some()

@@ -98,6 +98,21 @@ fn while_answers_wait_calls_do_too_and_nothing_else() {
 }
 
 #[test]
+fn a_call_that_is_given_up_behind_answers_is_answered_though_nobody_is_given_it() {
+    let (mut inbox, mut session) = choked();
+    // [7, 5, "b", {}, null], and [13, 5].
+    let given_up = b"\0\0\0\x07\x85\x07\x05\x61b\xa0\xf6\0\0\0\x03\x82\x0d\x05";
+    hears(&mut inbox, &mut session, given_up);
+    let told = inbox.next_event(NOW, &mut session);
+    assert!(matches!(told, Some(Event::Cancelled { .. })), "{told:?}");
+    writes(&mut inbox, &mut session);
+    assert!(inbox.has_events() && session.connection().unsent() == 0);
+    assert!(inbox.next_event(NOW, &mut session).is_none());
+    assert!(session.connection().unsent() > 0, "this is to be written now");
+    assert!(!inbox.has_events() && inbox.stopped.is_empty());
+}
+
+#[test]
 fn pings_end_with_their_connection_and_leave_nothing_behind() {
     let (config, hello) = (Arc::new(Config::default()), Hello::new());
     let mut session = Session::new(config, hello, Backoff::new(), 1).unwrap();

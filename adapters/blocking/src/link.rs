@@ -160,8 +160,9 @@ impl Link {
             any = true;
             state = self.enter();
         }
+        // Also those that nobody is given are answered in passing, and that is to be written.
+        any |= state.inbox.has_events();
         while let Some(event) = state.next_event() {
-            any = true;
             drop(state);
             Arc::clone(&self.dispatch).event(self, event);
             state = self.enter();

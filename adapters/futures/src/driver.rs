@@ -147,9 +147,9 @@ impl Driver {
         })
     }
 
-    /// Gives what came to whoever serves it; whether anything came.
-    fn take_events(&mut self, cx: &mut Context<'_>) -> bool {
-        let (mut any, mut answered) = (false, None);
+    /// Gives what came to whoever serves it.
+    fn take_events(&mut self, cx: &mut Context<'_>) {
+        let mut answered = None;
         loop {
             let event = {
                 // At the time of this turn: to read the clock for each costs more than to answer it.
@@ -159,8 +159,7 @@ impl Driver {
                 }
                 state.next_event()
             };
-            let Some(event) = event else { return any };
-            any = true;
+            let Some(event) = event else { return };
             answered = self.serving.take(&self.link, event, cx);
             self.serving.flush(false);
         }
@@ -217,7 +216,9 @@ impl Future for Driver {
             if asked {
                 this.tell();
             }
-            let came = (came && this.take_events(cx)) || opened;
+            if came {
+                this.take_events(cx);
+            }
             if closed.is_some() {
                 this.serving.end();
             }
@@ -231,7 +232,8 @@ impl Future for Driver {
             if more {
                 break;
             }
-            if !came && !served {
+            // Also what nobody was given may have been answered in passing, and is to be written.
+            if !came && !opened && !served {
                 return Poll::Pending;
             }
         }

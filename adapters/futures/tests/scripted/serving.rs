@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::future::join_all;
+use switchboard::Payload;
 use switchboard_futures::{Client, Context, Server, Stream};
 
 use crate::home::{Home, Seen, patient, serving};
-use crate::world::{self, Scripted, finish};
+use crate::world::{self, Mischief, Scripted, finish};
 
 /// A server with one handler at a time, and its client.
 fn narrow(seen: &Arc<Seen>) -> (Server<Scripted>, Client<Scripted>) {
@@ -73,4 +75,32 @@ fn messages_that_nobody_listens_to_hold_nothing_up() {
         assert_eq!(finish(home.client.request::<u32>("add", &(n, 1))), Ok(n + 1));
     }
     assert!(home.served.messages().iter().copied().eq(0..10));
+}
+
+#[test]
+fn a_call_that_is_given_up_behind_answers_that_wait_is_over_as_soon_as_they_are_read() {
+    let mut config = patient();
+    config.max_unsent = 1;
+    let builder = Server::<Scripted>::builder().config(config);
+    let builder = builder.handle("bytes", |_: Context, count: usize| async move {
+        Ok(Payload::bytes(&vec![0; count]))
+    });
+    let server = builder.start().unwrap();
+    let (ours, theirs) = Stream::pair().unwrap();
+    server.attach(theirs).unwrap();
+    let client = finish(Client::<Scripted>::builder().config(patient()).attach(ours)).unwrap();
+    world::annoy(Mischief::WritesAtOnce);
+    client.pause();
+    // The second answer waits for the first to be read, and the third call for the second answer.
+    let [first, second, third] =
+        [4 << 20, 1000, 1].map(|count| client.request::<Payload>("bytes", &count));
+    world::settle();
+    drop(third);
+    world::settle();
+    client.resume();
+    assert!(finish(join_all([first, second])).iter().all(Result::is_ok));
+    world::settle();
+    let counters = server.peers()[0].counters().unwrap();
+    assert_eq!((counters.open_served, counters.unsent), (0, 0));
+    assert_eq!(client.counters().open_made, 0, "the client has been told");
 }
