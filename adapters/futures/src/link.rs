@@ -243,6 +243,8 @@ impl Link {
         let slices = chunks.map(IoSlice::new);
         match transport.try_write_vectored(&slices[..lent]) {
             Ok(written) if written > 0 || slices.iter().all(|slice| slice.is_empty()) => {
+                // There was room though it was watched for: whoever watched may have been let go with that.
+                state.watched.1 = false;
                 state.session.wrote(now, written);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,

@@ -1,8 +1,9 @@
 //! What transports do that nobody expects: pieces of a byte, signals, wakings for nothing, writes of nothing.
 
+use futures_util::future::join_all;
 use switchboard::{CallError, Options, Payload};
 
-use crate::home::{Home, drain};
+use crate::home::{Home, drain, patient};
 use crate::world::{self, Mischief, finish};
 
 /// Everything once, while transports do this.
@@ -61,4 +62,28 @@ fn a_write_of_nothing_is_not_tried_for_ever() {
     let ended = finish(call);
     assert!(matches!(ended, Err(CallError::Disconnected(..))), "{ended:?}");
     home.ends();
+}
+
+#[test]
+fn a_write_that_had_room_before_anybody_was_woken_for_it_is_not_the_last() {
+    let mut config = patient();
+    config.turn_frames = 4;
+    for seed in 0..500 {
+        world::annoy(Mischief::Nothing);
+        let home = Home::with(config.clone());
+        world::set(false, seed);
+        world::annoy(Mischief::WritesAtOnce);
+        home.client.pause();
+        let bytes = Payload::bytes(&[0; 10_000]);
+        while home.peer.counters().unwrap().unsent == 0 {
+            finish(home.peer.send("nobody", &bytes)).unwrap();
+            world::settle();
+        }
+        // More than one turn of calls comes while the server waits for room.
+        let calls: Vec<_> = (0..43).map(|n| home.client.request::<u32>("add", &(n, 1))).collect();
+        home.client.resume();
+        let sums = finish(join_all(calls));
+        assert!(sums.into_iter().eq((1..=43).map(Ok)), "seed {seed}");
+        home.ends();
+    }
 }
