@@ -25,6 +25,9 @@ const SLICES: usize = 16;
 const READS: usize = 16;
 /// A call that drives may be polled no more, and not be dropped either: the driver looks this often.
 const LOOK: Duration = Duration::from_secs(4);
+/// So long after the runtime could not watch for room, such as for want of a descriptor, it is asked again.
+/// Room is seen so much later at worst; asked without a pause it would take all the time of a thread.
+const PAUSE: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -129,6 +132,8 @@ impl Link {
             if state.alarm.is_some_and(|alarm| alarm <= state.now) {
                 state.alarm = None;
                 state.wakers.room();
+                // If the runtime could not watch for it, whoever writes is to look.
+                state.watched.1 = false;
             }
             match self.turn(state) {
                 Turn::Done => return false,
@@ -143,7 +148,11 @@ impl Link {
                         (write, state.watched.1, &state.transport)
                     {
                         let mut cx = Context::from_waker(&self.wakers.0);
-                        state.watched.1 = transport.poll_writable(&mut cx).is_pending();
+                        let room = transport.poll_writable(&mut cx);
+                        state.watched.1 = !matches!(room, Poll::Ready(Ok(())));
+                        if let Poll::Ready(Err(_)) = room {
+                            state.wake_at(Some(state.now + PAUSE));
+                        }
                         more |= !state.watched.1;
                     }
                     if !more && !self.arm(state, until) {

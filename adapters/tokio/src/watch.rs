@@ -67,7 +67,7 @@ impl Transport for Watched {
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut write = self.write();
         if write.is_none() && !self.two_pipes {
-            // If there is no other descriptor to be had, whoever writes tries again.
+            // If there is no other descriptor to be had, whoever writes tries again a little later.
             let end = self.stream.get_ref().as_fd().try_clone_to_owned()?;
             let _entered = self.runtime.enter();
             *write = Some(watch(Arc::new(end), Interest::WRITABLE)?);

@@ -87,3 +87,21 @@ fn a_write_that_had_room_before_anybody_was_woken_for_it_is_not_the_last() {
         home.ends();
     }
 }
+
+#[test]
+fn room_that_cannot_be_watched_for_is_asked_for_again_and_not_all_the_time() {
+    let home = Home::new();
+    world::annoy(Mischief::CannotWait);
+    home.client.pause();
+    let bytes = Payload::bytes(&[0; 10_000]);
+    let unsent = || home.peer.counters().unwrap().unsent;
+    while unsent() == 0 {
+        finish(home.peer.send("nobody", &bytes)).unwrap();
+        // Here it would go on for ever.
+        world::settle();
+    }
+    home.client.resume();
+    world::until(|| unsent() == 0);
+    home.both_are_as_before();
+    home.ends();
+}

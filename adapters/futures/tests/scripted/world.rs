@@ -53,6 +53,8 @@ pub(crate) enum Mischief {
     Panics,
     /// Writes need nobody's leave, and one that takes all forgets who waits for room.
     WritesAtOnce,
+    /// The same, and nobody can be told of room.
+    CannotWait,
 }
 
 struct Task {
@@ -220,13 +222,17 @@ impl Transport for Wired {
     }
 
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.lock().write.poll(cx).map(Ok)
+        let mut state = self.0.lock();
+        if state.mischief == Mischief::CannotWait {
+            return Poll::Ready(Err(io::ErrorKind::Other.into()));
+        }
+        state.write.poll(cx).map(Ok)
     }
 
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.0.lock();
         let mischief = state.mischief;
-        if mischief == Mischief::WritesAtOnce {
+        if matches!(mischief, Mischief::WritesAtOnce | Mischief::CannotWait) {
             state.write.granted = false;
             let written = self.stream().try_write_vectored(slices)?;
             if written == slices.iter().map(|slice| slice.len()).sum() {
