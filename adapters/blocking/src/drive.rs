@@ -34,6 +34,8 @@ impl Link {
                         stream.hang_up();
                     }
                 }
+                // What waited to be written may have been taken back, and others wait for its room.
+                SessionNext::Io { write: false, .. } if state.makes_use_of_all_room() => {}
                 SessionNext::Io { read, write, until } => {
                     if !write || !self.write(state) {
                         if core::mem::take(&mut state.fed) {

@@ -248,6 +248,15 @@ impl State {
         self.inbox.send_unsubscribes(self.now, &mut self.session);
     }
 
+    /// Nothing waits to be written: whether there is something now, of what waited for room.
+    pub(crate) fn makes_use_of_all_room(&mut self) -> bool {
+        if !self.inbox.is_choked() {
+            return false;
+        }
+        self.make_use_of_room();
+        self.session.connection().unsent() > 0
+    }
+
     /// The connection has ended: so has whatever is still waited for.
     pub(crate) fn end(&mut self, reason: &CloseReason) {
         self.inbox.end(reason);

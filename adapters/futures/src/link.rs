@@ -212,6 +212,8 @@ impl Link {
                         transport.hang_up();
                     }
                 }
+                // What waited to be written may have been taken back, and others wait for its room.
+                SessionNext::Io { write: false, .. } if state.makes_use_of_all_room() => {}
                 SessionNext::Io { read, write, until } => {
                     if !write || state.watched.1 || !self.write(state) {
                         if core::mem::take(&mut state.fed) {

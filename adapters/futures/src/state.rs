@@ -196,6 +196,15 @@ impl State {
         self.calls_driver |= choked && !self.inbox.is_choked();
     }
 
+    /// Nothing waits to be written: whether there is something now, of what waited for room.
+    pub(crate) fn makes_use_of_all_room(&mut self) -> bool {
+        if !self.inbox.is_choked() {
+            return false;
+        }
+        self.make_use_of_room();
+        self.session.connection().unsent() > 0
+    }
+
     /// Whoever waits for room is to look again at `until`.
     pub(crate) fn wake_at(&mut self, until: Option<Instant>) {
         if let Some(until) = until {

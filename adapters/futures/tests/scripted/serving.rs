@@ -104,3 +104,36 @@ fn a_call_that_is_given_up_behind_answers_that_wait_is_over_as_soon_as_they_are_
     assert_eq!((counters.open_served, counters.unsent), (0, 0));
     assert_eq!(client.counters().open_made, 0, "the client has been told");
 }
+
+#[test]
+fn an_answer_that_waits_behind_a_call_that_is_given_up_is_written() {
+    let mut config = patient();
+    config.max_unsent = 1;
+    let served = Arc::<Seen>::default();
+    let bytes = |_: Context, ()| async { Ok(Payload::bytes(&[0; 1000])) };
+    let builder = Server::<Scripted>::builder().config(config).handle("bytes", bytes);
+    let server = serving!(builder, &served).start().unwrap();
+    let (ours, theirs) = Stream::pair().unwrap();
+    server.attach(theirs).unwrap();
+    let client = serving!(Client::<Scripted>::builder().config(patient()), &served);
+    let client = finish(client.attach(ours)).unwrap();
+    world::settle();
+    world::annoy(Mischief::WritesAtOnce);
+    finish(client.request::<u32>("add", &(1, 2))).unwrap();
+    client.pause();
+    let peer = server.peers().remove(0);
+    // The socket is full, and nothing waits but one call.
+    let small = Payload::null();
+    let mut calls = Vec::new();
+    while peer.counters().unwrap().unsent == 0 {
+        calls.push(peer.request::<()>("hang", &small));
+        world::settle();
+    }
+    let answer = client.request::<Payload>("bytes", &());
+    world::settle();
+    assert!(peer.counters().unwrap().unsent < 128, "no answer waits with the call");
+    drop(calls.pop());
+    assert_eq!(peer.counters().unwrap().open_made, calls.len(), "it was taken back");
+    client.resume();
+    assert!(finish(answer).is_ok());
+}
