@@ -245,7 +245,8 @@ impl Pump {
         self.frames >= config.turn_frames || self.bytes >= config.turn_bytes
     }
 
-    /// Where to read to: initialised memory, never empty, as much as is worth reading at once.
+    /// Where to read to: initialised memory, never empty, as much as is worth reading at once. Say with
+    /// [`filled`](Self::filled) what was read before you call anything else, which may move this memory.
     pub fn space(&mut self) -> &mut [u8] {
         self.input.space()
     }
