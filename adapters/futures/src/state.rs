@@ -198,10 +198,11 @@ impl State {
 
     /// Nothing waits to be written: whether there is something now, of what waited for room.
     pub(crate) fn makes_use_of_all_room(&mut self) -> bool {
-        if !self.inbox.is_choked() {
-            return false;
+        if self.inbox.is_choked() {
+            self.make_use_of_room();
+        } else {
+            self.inbox.send_unsubscribes(self.now, &mut self.session);
         }
-        self.make_use_of_room();
         self.session.connection().unsent() > 0
     }
 

@@ -137,3 +137,33 @@ fn an_answer_that_waits_behind_a_call_that_is_given_up_is_written() {
     client.resume();
     assert!(finish(answer).is_ok());
 }
+
+#[test]
+fn a_subscription_that_ends_behind_a_call_that_is_given_up_ends_at_its_server_too() {
+    let mut config = patient();
+    config.max_unsent = 1;
+    let served = Arc::<Seen>::default();
+    let builder = Server::<Scripted>::builder().config(patient());
+    let server = serving!(builder, &served).start().unwrap();
+    let (ours, theirs) = Stream::pair().unwrap();
+    server.attach(theirs).unwrap();
+    let client = finish(Client::<Scripted>::builder().config(config).attach(ours)).unwrap();
+    world::settle();
+    let subscription = finish(client.subscribe::<u32>("n")).unwrap();
+    world::annoy(Mischief::WritesAtOnce);
+    let peer = server.peers().remove(0);
+    peer.pause();
+    // The socket is full, and nothing waits but one call.
+    let mut calls = Vec::new();
+    while client.counters().unsent == 0 {
+        calls.push(client.request::<()>("hang", &()));
+        world::settle();
+    }
+    drop(subscription);
+    world::settle();
+    drop(calls.pop());
+    world::settle();
+    peer.resume();
+    world::settle();
+    assert_eq!(peer.counters().unwrap().subscriptions, 0);
+}
