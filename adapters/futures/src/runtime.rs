@@ -118,7 +118,13 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// asked again at once. Everything else is final.
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Waits until something can be written, or the stream is broken.
+    /// Waits until something can be written, or the stream is broken. A write that takes all there is may end
+    /// the waiting: whoever finds no room asks anew.
+    ///
+    /// # Errors
+    ///
+    /// Nobody can be told of room, such as for want of a descriptor: it is asked again 10 ms later, for room
+    /// itself comes and goes without that.
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Writes as much of `slices`, in their order, as goes now.
