@@ -116,9 +116,8 @@ impl Inbox {
         self.send_unsubscribes(now, session);
     }
 
-    /// Ends the subscriptions that nobody wants any more, as far as there is room. To be called when
-    /// something was written.
-    pub fn send_unsubscribes(&mut self, now: Instant, session: &mut Session) {
+    /// Ends the subscriptions that nobody wants any more, as far as there is room.
+    pub(super) fn send_unsubscribes(&mut self, now: Instant, session: &mut Session) {
         while let Some(subscription) = self.feeds.leaving() {
             let left = self
                 .begin(|ticket| session.unsubscribe(now, subscription, &Options::new(), ticket));

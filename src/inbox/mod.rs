@@ -334,9 +334,16 @@ impl Inbox {
         self.send_answers(now, session);
     }
 
-    /// Gives the core the answers that wait, as far as there is room. To be called when something was
-    /// written.
-    pub fn send_answers(&mut self, now: Instant, session: &mut Session) {
+    /// Gives the core what waits for room, as far as there is some: answers, and the ends of subscriptions.
+    /// To be called when something was written, and when nothing is left to write, for what was waited for
+    /// may have been taken back; whether something is to be written now.
+    pub fn use_room(&mut self, now: Instant, session: &mut Session) -> bool {
+        self.send_answers(now, session);
+        self.send_unsubscribes(now, session);
+        session.connection().unsent() > 0
+    }
+
+    fn send_answers(&mut self, now: Instant, session: &mut Session) {
         while let Some((call, answer)) = self.answers.front() {
             if session.connection().respond(now, *call, answer.as_ref()) == Err(Rejected::Full) {
                 return;

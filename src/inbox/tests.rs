@@ -40,7 +40,7 @@ fn writes(inbox: &mut Inbox, session: &mut Session) {
             return;
         }
         session.wrote(NOW, bytes);
-        inbox.send_answers(NOW, session);
+        inbox.use_room(NOW, session);
         takes(inbox, session);
     }
 }

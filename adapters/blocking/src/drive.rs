@@ -35,7 +35,7 @@ impl Link {
                     }
                 }
                 // What waited to be written may have been taken back, and others wait for its room.
-                SessionNext::Io { write: false, .. } if state.makes_use_of_all_room() => {}
+                SessionNext::Io { write: false, .. } if state.use_room() => {}
                 SessionNext::Io { read, write, until } => {
                     if !write || !self.write(state) {
                         if core::mem::take(&mut state.fed) {
@@ -83,7 +83,7 @@ impl Link {
                 self.read(state);
             }
         }
-        state.make_use_of_room();
+        state.use_room();
         state.unpark(|waiter| waiter.is_none());
         true
     }

@@ -242,20 +242,9 @@ impl State {
         self.inbox.next_item(self.now, &mut self.session, call, ticket)
     }
 
-    /// Something was written: there may be room for what waits.
-    pub(crate) fn make_use_of_room(&mut self) {
-        self.inbox.send_answers(self.now, &mut self.session);
-        self.inbox.send_unsubscribes(self.now, &mut self.session);
-    }
-
-    /// Nothing waits to be written: whether there is something now, of what waited for room.
-    pub(crate) fn makes_use_of_all_room(&mut self) -> bool {
-        if self.inbox.is_choked() {
-            self.make_use_of_room();
-        } else {
-            self.inbox.send_unsubscribes(self.now, &mut self.session);
-        }
-        self.session.connection().unsent() > 0
+    /// There may be room for what waits: whether something is to be written now.
+    pub(crate) fn use_room(&mut self) -> bool {
+        self.inbox.use_room(self.now, &mut self.session)
     }
 
     /// The connection has ended: so has whatever is still waited for.

@@ -186,24 +186,13 @@ impl State {
         self.session.connection().counters().frames_in
     }
 
-    /// Something was written: there may be room for what waits.
-    pub(crate) fn make_use_of_room(&mut self) {
+    /// There may be room for what waits: whether something is to be written now.
+    pub(crate) fn use_room(&mut self) -> bool {
         let choked = self.inbox.is_choked();
-        self.inbox.send_answers(self.now, &mut self.session);
-        self.inbox.send_unsubscribes(self.now, &mut self.session);
-        self.wakers.room();
+        let writes = self.inbox.use_room(self.now, &mut self.session);
         // Whoever serves is held up by answers that wait.
         self.calls_driver |= choked && !self.inbox.is_choked();
-    }
-
-    /// Nothing waits to be written: whether there is something now, of what waited for room.
-    pub(crate) fn makes_use_of_all_room(&mut self) -> bool {
-        if self.inbox.is_choked() {
-            self.make_use_of_room();
-        } else {
-            self.inbox.send_unsubscribes(self.now, &mut self.session);
-        }
-        self.session.connection().unsent() > 0
+        writes
     }
 
     /// Whoever waits for room is to look again at `until`.
